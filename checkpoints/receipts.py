@@ -1,0 +1,160 @@
+"""Receipts: what committed shards amount to, in few objects, so that a resume need not read
+results.
+
+Invariant: receipts are an index of the result objects' footers and never a proof; a committed
+shard that no receipt names is looked up in its footer.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from checkpoints import keys
+from checkpoints.commit import Outcome, create_once
+from checkpoints.errors import CorruptObjectError, LostRaceError
+from checkpoints.parallel import in_parallel
+from checkpoints.plan import PlanHeader
+from checkpoints.result import Receipt
+from checkpoints.result_file import read_receipt
+from checkpoints.store import Store
+
+READERS = 16
+NAMED = 20
+_FLOATS = ("cost_usd", "committed_unix_s")
+_SCHEMA = pa.schema(
+    [
+        pa.field(field.name, pa.float64() if field.name in _FLOATS else pa.int64())
+        for field in fields(Receipt)
+    ]
+)
+_SUMMED = tuple(name for name in _SCHEMA.names if name not in ("shard", "committed_unix_s"))
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over the committed shards.
+
+    `unreadable` names the first few result objects, `corrupt` the receipt objects that could not be
+    read; the former are not in the sums.
+    """
+
+    shards: int
+    documents: int
+    ok: int
+    error: int
+    prompt_tokens: int
+    output_tokens: int
+    generated: int
+    restored: int
+    cost_usd: float
+    unreadable: tuple[str, ...]
+    corrupt: tuple[str, ...]
+
+
+class ReceiptLog:
+    """Appends receipts under `checkpoint` for the driver that holds lease `token`."""
+
+    def __init__(self, store: Store, token: int) -> None:
+        self._store = store
+        self._token = token
+        self._next_sequence = 0
+
+    def append(self, receipts: Sequence[Receipt]) -> None:
+        """Write the receipts as one object; nothing for none.
+
+        Raises UnknownWriteError (go on: what is lost is found again in the footers),
+        LostRaceError (another process writes with this token).
+        """
+        if not receipts:
+            return
+        columns = [
+            pa.array([getattr(one, field.name) for one in receipts], field.type)
+            for field in _SCHEMA
+        ]
+        sink = pa.BufferOutputStream()
+        pq.write_table(pa.Table.from_arrays(columns, schema=_SCHEMA), sink, compression="zstd")
+        key = keys.receipts_key(self._token, self._next_sequence)
+        self._next_sequence += 1
+        if create_once(self._store, key, sink.getvalue().to_pybytes()) is Outcome.THEIRS:
+            raise LostRaceError(f"{key} was written by another process with the same lease token")
+
+
+def load_totals(
+    checkpoint_store: Store,
+    output_store: Store,
+    header: PlanHeader,
+    done: npt.NDArray[np.bool_],
+) -> Totals:
+    """Sum up the shards of `done` (see resume.list_results): receipts first, footers for the rest.
+
+    Where several receipts name a shard, the newest lease token's holds.
+    """
+    missing = done[: header.shards].copy()
+    sums: dict[str, int | float] = dict.fromkeys(_SUMMED, 0)
+    corrupt: list[str] = []
+    found = sorted((info.key for info in checkpoint_store.list(keys.RECEIPTS)), reverse=True)
+    for key, table in in_parallel(partial(_read_table, checkpoint_store), found, threads=READERS):
+        if table is None:
+            corrupt.append(key)
+            continue
+        numbers = table.column("shard").to_numpy()
+        picked = _first_of_each(numbers, missing)
+        for name in _SUMMED:
+            sums[name] += table.column(name).to_numpy()[picked].sum().item()
+        missing[numbers[picked]] = False
+    shards = int(done[: header.shards].sum())
+    unreadable: list[str] = []
+    left = (int(shard) for shard in np.flatnonzero(missing))
+    for shard, receipt in in_parallel(partial(_footer, output_store), left, threads=READERS):
+        if receipt is None:
+            shards -= 1
+            if len(unreadable) < NAMED:
+                unreadable.append(keys.result_key(shard))
+            continue
+        for name in _SUMMED:
+            sums[name] += getattr(receipt, name)
+    return Totals(
+        shards=shards,
+        documents=int(sums["documents"]),
+        ok=int(sums["ok"]),
+        error=int(sums["error"]),
+        prompt_tokens=int(sums["prompt_tokens"]),
+        output_tokens=int(sums["output_tokens"]),
+        generated=int(sums["generated"]),
+        restored=int(sums["restored"]),
+        cost_usd=float(sums["cost_usd"]),
+        unreadable=tuple(unreadable),
+        corrupt=tuple(sorted(corrupt)),
+    )
+
+
+def _first_of_each(
+    numbers: npt.NDArray[np.int64], missing: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.int64]:
+    """The row positions that name a missing shard, the last of each where it is named twice."""
+    valid = np.flatnonzero((numbers >= 0) & (numbers < len(missing)))
+    valid = valid[missing[numbers[valid]]]
+    _, last = np.unique(numbers[valid][::-1], return_index=True)
+    picked: npt.NDArray[np.int64] = valid[::-1][last].astype(np.int64)
+    return picked
+
+
+def _read_table(store: Store, key: str) -> Any | None:
+    try:
+        table = pq.read_table(pa.BufferReader(store.read(key)))
+        return table.select(_SCHEMA.names).cast(_SCHEMA).combine_chunks()
+    except (pa.ArrowException, KeyError, FileNotFoundError):
+        return None
+
+
+def _footer(store: Store, shard: int) -> Receipt | None:
+    try:
+        return read_receipt(store, shard)
+    except (CorruptObjectError, FileNotFoundError):
+        return None

@@ -1,0 +1,1 @@
+"""Where a run lives: object stores, spot notices, prices. Imports none of our other packages."""

@@ -1,0 +1,132 @@
+"""Commands about runs that exist: status, verify, cancel, runs. None of them needs Ray."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from jobs.console import AsJson, Debug, JobFile, Out
+from jobs.exit_codes import Exit
+
+
+def status(
+    job: JobFile,
+    as_json: AsJson = False,
+    debug: Debug = False,  # noqa: ARG001 - read by ReportingGroup
+) -> None:
+    """Show where a run stands, from its objects alone; works from any machine.
+
+    Example: gleaner status job.yaml
+    """
+    from jobs.spec_file import load_spec
+    from jobs.status import read_status
+    from jobs.wiring import open_stores
+    from jobs.wording import status_lines
+
+    out = Out(as_json=as_json)
+    spec = load_spec(job)
+    _, checkpoint = open_stores(spec)
+    found, now_unix_s = read_status(checkpoint, spec.checkpoint), time.time()
+    for line in status_lines(found, now_unix_s=now_unix_s, job=str(job)):
+        out.say(line)
+    out.result(
+        {
+            **asdict(found),
+            "state": found.state(now_unix_s),
+            "age_s": found.age_s(now_unix_s),
+            "is_stale": found.is_stale(now_unix_s),
+        }
+    )
+
+
+def verify(
+    job: JobFile,
+    as_json: AsJson = False,
+    debug: Debug = False,  # noqa: ARG001 - read by ReportingGroup
+) -> None:
+    """Prove from the objects alone that each document has exactly one result.
+
+    Example: gleaner verify job.yaml
+
+    Exits with 1 unless it is proven.
+    """
+    from checkpoints.verify import verify as prove
+    from jobs.spec_file import load_spec
+    from jobs.wiring import open_stores
+    from jobs.wording import verdict_line
+
+    out = Out(as_json=as_json)
+    spec = load_spec(job)
+    verdict = prove(*open_stores(spec))
+    out.say(verdict_line(verdict))
+    for problem in verdict.problems:
+        out.say(problem, style="bold red")
+    exit_code = Exit.DONE if verdict.proven else Exit.FAILED
+    out.result({**asdict(verdict), "proven": verdict.proven, "exit_code": exit_code})
+    raise typer.Exit(exit_code)
+
+
+def cancel(
+    job: JobFile,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until the run has stopped.")] = False,
+    timeout_s: Annotated[float, typer.Option(help="With --wait: give up after so long.")] = 600.0,
+    as_json: AsJson = False,
+    debug: Debug = False,  # noqa: ARG001 - read by ReportingGroup
+) -> None:
+    """Stop a run cleanly; finished work is kept, and `gleaner run` takes it up again.
+
+    Example: gleaner cancel job.yaml --wait
+    """
+    from jobs.spec_file import load_spec
+    from jobs.status import read_status, request_cancel, wait_for_end
+    from jobs.wiring import open_stores
+    from pipeline.progress import FINAL_STATES
+
+    out = Out(as_json=as_json)
+    spec = load_spec(job)
+    _, checkpoint = open_stores(spec)
+    state = read_status(checkpoint, spec.checkpoint).state(time.time())
+    if state in FINAL_STATES:
+        out.say(f"the run is over already: {state}")
+    else:
+        request_cancel(checkpoint, now_unix_s=time.time())
+        out.say("cancel requested")
+        if state == "stale":
+            out.say("no driver seems to run, so nothing has to stop; `gleaner run` would resume it")
+        elif wait:
+            end = wait_for_end(checkpoint, spec.checkpoint, timeout_s=timeout_s)
+            state = end.state(time.time())
+            out.say(f"the run has stopped: {state}")
+    out.result({"state": state})
+
+
+def runs(
+    uri: Annotated[str, typer.Argument(help="A folder or s3://bucket/prefix.")],
+    as_json: AsJson = False,
+    debug: Debug = False,  # noqa: ARG001 - read by ReportingGroup
+) -> None:
+    """List the runs under a place with their state, counts and cost, newest first.
+
+    Example: gleaner runs s3://my-bucket/jobs
+    """
+    from rich.table import Table
+
+    from jobs.runs import find_runs
+    from jobs.wording import run_cells
+
+    out = Out(as_json=as_json)
+    now_unix_s = time.time()
+    found = find_runs(uri, now_unix_s=now_unix_s)
+    if found:
+        table = Table(
+            "name", "run", "state", "documents", "errors", "cost", "age", "where", box=None
+        )
+        for run in found:
+            table.add_row(*run_cells(run, now_unix_s=now_unix_s))
+        out.people.print(table)
+    else:
+        out.say(f"no runs under {uri}")
+    out.result({"runs": [asdict(run) for run in found]})

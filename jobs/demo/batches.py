@@ -1,0 +1,107 @@
+"""Training batches: documents drawn by seed, as padded token tensors of similar length.
+
+Boundary: text and tokens; the optimiser lives in `train.py`.
+Invariant: batch `step` depends on the seed, the recipe's weights and the step alone, so a run that
+is taken up again sees what it would have seen.
+"""
+
+import random
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+
+import torch
+from transformers import PreTrainedTokenizerFast
+
+from jobs.demo.document import draw_document
+from jobs.demo.prompt import END_TOKEN, prompt_text
+
+PROMPT_WEIGHT = 0.1
+_STEPS_PER_CHUNK = 50
+_IGNORED = 0.0
+
+
+@dataclass(frozen=True)
+class Example:
+    """Token ids of prompt and answer together; the answer starts at `answer_start`."""
+
+    token_ids: tuple[int, ...]
+    answer_start: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """`token_ids` [batch, length] int64; `weights` [batch, length] of predicting each token."""
+
+    token_ids: torch.Tensor
+    weights: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Supply:
+    """Which documents come at which step."""
+
+    seed: int
+    batch_documents: int
+    weights: tuple[float, float, float]
+    easy_until_step: int
+
+    def weights_at(self, step: int) -> tuple[float, float, float]:
+        """Mostly forms at first, the full mixture from `easy_until_step` on."""
+        progress = min(1.0, step / self.easy_until_step) if self.easy_until_step else 1.0
+        form, layout, prose = self.weights
+        return (form + 2.0 * (1.0 - progress), layout * progress, prose * progress)
+
+
+def example_of(tokenizer: PreTrainedTokenizerFast, text: str, answer_json: str) -> Example:
+    """Prompt, answer and end token as ids."""
+    prompt = tokenizer.encode(prompt_text(text))
+    answer = tokenizer.encode(answer_json + END_TOKEN)
+    return Example((*prompt, *answer), len(prompt))
+
+
+def collate(examples: list[Example], pad_token_id: int) -> Batch:
+    """Pads on the right; padding weighs nothing."""
+    length = max(len(example.token_ids) for example in examples)
+    token_ids = torch.full((len(examples), length), pad_token_id)
+    weights = torch.full((len(examples), length), _IGNORED)
+    for row, example in enumerate(examples):
+        count = len(example.token_ids)
+        token_ids[row, :count] = torch.tensor(example.token_ids)
+        weights[row, 1 : example.answer_start] = PROMPT_WEIGHT
+        weights[row, example.answer_start : count] = 1.0
+    return Batch(token_ids, weights)
+
+
+def batches(
+    supply: Supply, tokenizer: PreTrainedTokenizerFast, first_step: int, last_step: int
+) -> Iterator[Batch]:
+    """The batches of steps `first_step` to `last_step - 1`, drawn ahead in another process."""
+    pad_token_id = tokenizer.convert_tokens_to_ids(["<|pad|>"])[0]
+    first_chunk = first_step // _STEPS_PER_CHUNK
+    last_chunk = -(-last_step // _STEPS_PER_CHUNK)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        ahead: Future[list[list[Example]]] = pool.submit(_chunk, supply, tokenizer, first_chunk)
+        for chunk in range(first_chunk, last_chunk):
+            groups = ahead.result()
+            if chunk + 1 < last_chunk:
+                ahead = pool.submit(_chunk, supply, tokenizer, chunk + 1)
+            for place, group in enumerate(groups):
+                if first_step <= chunk * _STEPS_PER_CHUNK + place < last_step:
+                    yield collate(group, pad_token_id)
+
+
+def _chunk(supply: Supply, tokenizer: PreTrainedTokenizerFast, chunk: int) -> list[list[Example]]:
+    """The examples of one chunk of steps, those of one batch being of similar length."""
+    size = supply.batch_documents
+    first = chunk * _STEPS_PER_CHUNK * size
+    weights = supply.weights_at(chunk * _STEPS_PER_CHUNK)
+    examples = []
+    for index in range(first, first + _STEPS_PER_CHUNK * size):
+        document = draw_document(supply.seed, index, is_held_out=False, weights=weights)
+        examples.append(example_of(tokenizer, document.text(), document.answer.to_json()))
+    examples.sort(key=lambda example: len(example.token_ids))
+    groups = [examples[start : start + size] for start in range(0, len(examples), size)]
+    random.Random(f"{supply.seed}:{chunk}").shuffle(groups)
+    return groups

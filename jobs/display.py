@@ -1,0 +1,176 @@
+"""Progress of a run while it runs: live on a terminal, in lines elsewhere, as JSON for programs.
+
+Boundary: shows `pipeline.progress.Snapshot`s and decides nothing. A display is a context manager;
+`show` is called with each new snapshot, from one thread.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from jobs.console import print_json
+from jobs.wording import count, duration, error_line, finished, plain_line, rate, state_words, usd
+from pipeline.progress import Snapshot
+
+LINE_EVERY_S = 30.0
+
+
+class Display(Protocol):
+    """What shows progress."""
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Take in where the run stands now."""
+        ...
+
+    def say(self, line: str) -> None:
+        """A line for people, now."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+class News:
+    """What of a snapshot must not wait: a state that is new, and the first error of a kind."""
+
+    def __init__(self) -> None:
+        self._state: str | None = None
+        self._message: str | None = None
+        self._codes: set[str] = set()
+
+    def lines(self, snapshot: Snapshot) -> list[str]:
+        """The lines to print at once for this snapshot."""
+        lines = []
+        if (snapshot.state, snapshot.message) != (self._state, self._message):
+            self._state, self._message = snapshot.state, snapshot.message
+            lines.append(f"state: {state_words(snapshot)}")
+        for error in snapshot.first_errors:
+            if error.code not in self._codes:
+                self._codes.add(error.code)
+                lines.append(f"first error of its kind: {error_line(error)}")
+        return lines
+
+
+class PlainDisplay:
+    """A line every 30 seconds, news at once: for logs, pipes and CI."""
+
+    def __init__(self, console: Console, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._console, self._now_s = console, now_s
+        self._news = News()
+        self._next_s = now_s() + LINE_EVERY_S
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Print what is due."""
+        for line in self._news.lines(snapshot):
+            self.say(line)
+        now_s = self._now_s()
+        if now_s >= self._next_s:
+            self._next_s = now_s + LINE_EVERY_S
+            self.say(plain_line(snapshot))
+
+    def say(self, line: str) -> None:
+        """Print a line with the time of day."""
+        self._console.print(Text(f"{time.strftime('%H:%M:%S')} {line}"), soft_wrap=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        return None
+
+
+class JsonDisplay(PlainDisplay):
+    """JSON lines on stdout, as often as the plain display; news for people on stderr."""
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Print a JSON line when news or a line is due."""
+        news = self._news.lines(snapshot)
+        now_s = self._now_s()
+        if news or now_s >= self._next_s:
+            self._next_s = now_s + LINE_EVERY_S
+            print_json({"event": "progress", **asdict(snapshot)})
+
+
+class LiveDisplay:
+    """A view that renews itself on a terminal; news scroll past above it."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._news = News()
+        self._live = Live(console=console, refresh_per_second=4, transient=False)
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Renew the view."""
+        for line in self._news.lines(snapshot):
+            self.say(line)
+        self._live.update(live_view(snapshot))
+
+    def say(self, line: str) -> None:
+        """Print a line above the view."""
+        self._console.print(Text(line, style="yellow"), soft_wrap=True)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+
+
+def live_view(snapshot: Snapshot) -> Group:
+    """The whole picture of a run, for a terminal."""
+    done, total = finished(snapshot), snapshot.documents_total
+    share = f"{100 * done / total:.1f} %" if total else ""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim")
+    grid.add_column()
+    errors = f", {count(snapshot.documents_error)} error" if snapshot.documents_error else ""
+    kept = f", {count(snapshot.documents_restored)} kept" if snapshot.documents_restored else ""
+    rows = {
+        "state": state_words(snapshot),
+        "documents": f"{count(done)} of {count(total)} {share} "
+        f"({count(snapshot.documents_ok)} ok{errors}{kept}), {rate(snapshot.documents_per_s)}",
+        "shards": f"{count(snapshot.shards_done)} of {count(snapshot.shards_total)}",
+        "tokens": f"in {count(snapshot.prompt_tokens)} ({rate(snapshot.prompt_tokens_per_s)}), "
+        f"out {count(snapshot.output_tokens)} ({rate(snapshot.output_tokens_per_s)})",
+        "engines": f"{snapshot.engines_ready} of {snapshot.engines_wanted} ready",
+        "time": f"{duration(snapshot.elapsed_s)} elapsed, {duration(snapshot.eta_s)} left",
+        "cost": f"{usd(snapshot.cost_usd)} so far",
+    }
+    for name, words in rows.items():
+        grid.add_row(name, Text(words))
+    errors_seen = [Text(error_line(error), style="red") for error in snapshot.first_errors]
+    return Group(ProgressBar(total=max(total, 1), completed=done), grid, *errors_seen)
+
+
+def display_for(console: Console, *, as_json: bool) -> Display:
+    """The display that fits where the words go."""
+    if as_json:
+        return JsonDisplay(console)
+    return LiveDisplay(console) if console.is_terminal else PlainDisplay(console)

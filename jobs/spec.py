@@ -1,0 +1,53 @@
+"""JobSpec: everything a run needs to know, as one strict and frozen value.
+
+Boundary: values and their rules. Reading the file, `${NAME}` and paths are `spec_file`'s; the
+words of an error are `spec_errors`'s; turning the spec into a pipeline is `wiring`'s.
+Invariant: a JobSpec that exists is consistent in itself: names resolve, locations do not overlap.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from jobs.spec_base import Part, Slug, Text, refusal
+from jobs.spec_checks import cross_checks, default_checkpoint
+from jobs.spec_input import InputSpec
+from jobs.spec_limits import LimitsSpec
+from jobs.spec_task import TaskSpec
+from jobs.spec_tiers import TierSpec
+
+
+class JobSpec(Part):
+    """A Gleaner job: one task over many documents."""
+
+    name: Slug
+    """The name of the job: lower-case letters, digits, - and _."""
+    input: InputSpec
+    """Which documents to read."""
+    task: TaskSpec
+    """What is done with each document."""
+    tiers: tuple[TierSpec, ...] = Field(min_length=1)
+    """The models, cheap to strong; at least one."""
+    route: Slug | None = None
+    """The name of the tier that does the work. None: the first."""
+    output: Text
+    """Where results go: a local folder or s3://bucket/prefix."""
+    checkpoint: Text = Field(
+        default_factory=lambda data: default_checkpoint(data.get("output")) or "unknown"
+    )
+    """Where a resume finds its state, outside input and output. By default <output>-checkpoint."""
+    limits: LimitsSpec = LimitsSpec()
+    """When to give up, how often to try, how much to have in flight."""
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> JobSpec:
+        problems = cross_checks(self.model_dump(mode="json"))
+        if problems:
+            first = problems[0]
+            raise refusal(f"{first.field}: {first.wrong}", first.remedy)
+        return self
+
+    @property
+    def chosen_tier(self) -> TierSpec:
+        """The tier that the route names, or the first."""
+        return next((tier for tier in self.tiers if tier.name == self.route), self.tiers[0])

@@ -1,0 +1,119 @@
+"""The `tiers` part: the models, cheap to strong, and how and where each of them runs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from jobs.spec_base import Amount, Count, Part, Share, Slug, Text, YesNo, require
+
+
+class EngineSpec(Part):
+    """Settings of the vLLM engine. The batch limits are explicit and asserted when it starts."""
+
+    max_model_len: Count = 4096
+    """Prompt and answer together, in tokens. A longer document becomes an error row (too_long)."""
+    max_num_seqs: Count = 256
+    """Documents generated at the same time by one replica."""
+    max_num_batched_tokens: Count = 8192
+    """Tokens in one step of the engine; more favours throughput, less favours memory."""
+    dtype: Literal["auto", "float16", "bfloat16", "float32"] = "auto"
+    """The type of weights and activations; auto takes the model's own."""
+    gpu_memory_utilization: Share = 0.9
+    """The share of GPU memory for weights, activations and KV cache. Ignored on a CPU."""
+    tensor_parallel_size: Count = 1
+    """GPUs that share one replica's model."""
+    quantization: Text | None = None
+    """The quantisation method, e.g. fp8 or awq; none takes what the model's own config says."""
+    enforce_eager: YesNo = False
+    """Skip compilation: a faster start, a slower run."""
+    enable_prefix_caching: YesNo = True
+    """Compute what prompts have in common once."""
+    extra: dict[str, Any] = Field(default_factory=dict)
+    """Further vLLM engine arguments by their own names, handed on as they are."""
+
+    @field_validator("extra")
+    @classmethod
+    def _extra_names_are_free(cls, extra: dict[str, Any]) -> dict[str, Any]:
+        named = sorted(set(extra) & (cls.model_fields.keys() - {"extra"}))
+        require(
+            not named,
+            f"{', '.join(named)} has a field of its own",
+            "set it under engine, outside extra",
+        )
+        owned = sorted(set(extra) & {"model", "revision", "tokenizer", "tokenizer_revision"})
+        require(not owned, f"{', '.join(owned)} is set by the tier", "use model and revision")
+        return extra
+
+    @model_validator(mode="after")
+    def _a_step_holds_every_sequence(self) -> EngineSpec:
+        require(
+            self.max_num_batched_tokens >= self.max_num_seqs,
+            f"max_num_batched_tokens ({self.max_num_batched_tokens}) is below max_num_seqs "
+            f"({self.max_num_seqs}), but a step decodes one token of each sequence",
+            "raise the former or lower the latter",
+        )
+        return self
+
+
+class Replicas(Part):
+    """How many engines of a tier run; autoscaled in between by the work that waits."""
+
+    min: Annotated[int, Field(strict=True, ge=0)] = 1
+    """At least so many, kept even when idle."""
+    max: Count = Field(default_factory=lambda data: max(1, data.get("min", 1)))
+    """At most so many; by default as many as min."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Replicas:
+        require(
+            self.min <= self.max,
+            f"min ({self.min}) is above max ({self.max})",
+            "raise max or lower min",
+        )
+        return self
+
+
+class TierSpec(Part):
+    """One model with its engine, its place and its price."""
+
+    name: Slug
+    """The name in results and reports: lower-case letters, digits, - and _."""
+    model: Text
+    """A local folder (relative to the job file) or a hub id."""
+    revision: Text | None = None
+    """The revision of a hub model; pin it, so that a resumed run uses the same weights."""
+    engine: EngineSpec = EngineSpec()
+    """Settings of the vLLM engine."""
+    accelerator: Text | None = None
+    """The GPU type in Ray's words, e.g. H100 or L4. None: any node, also one with CPUs only."""
+    num_gpus: Amount = Field(
+        default_factory=lambda data: (
+            float(data["engine"].tensor_parallel_size)
+            if data.get("accelerator") and "engine" in data
+            else 0.0
+        )
+    )
+    """GPUs per replica. By default tensor_parallel_size when an accelerator is named, else 0."""
+    num_cpus: Amount = 1.0
+    """CPU cores per replica."""
+    replicas: Replicas = Replicas()
+    """How many replicas of this engine run."""
+    usd_per_hour: Amount = 0.0
+    """What one replica costs per hour (its share of its node); the basis of all costs reported."""
+
+    @model_validator(mode="after")
+    def _gpus_suffice(self) -> TierSpec:
+        require(
+            self.accelerator is None or self.num_gpus > 0,
+            f"accelerator is {self.accelerator}, but num_gpus is 0",
+            "raise num_gpus, or remove accelerator",
+        )
+        wanted = self.engine.tensor_parallel_size
+        require(
+            wanted == 1 or self.num_gpus >= wanted or self.num_gpus == 0,
+            f"num_gpus ({self.num_gpus:g}) is below engine.tensor_parallel_size ({wanted})",
+            "make them equal",
+        )
+        return self

@@ -1,0 +1,126 @@
+"""What is known about a run from its objects alone; no Ray and no driver needed.
+
+Boundary: reads what the driver wrote (run.json, status.json, manifest.json), writes cancel.json.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
+
+from checkpoints import keys
+from checkpoints.errors import CorruptObjectError, NoRunError
+from checkpoints.run import read_run
+from checkpoints.store import Store
+from pipeline.progress import FINAL_STATES, ErrorExample, Snapshot, State
+
+STALE = "stale"
+STALE_AFTER_S = 60.0  # the driver writes every few seconds
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    """Where a run stands, as far as its objects say."""
+
+    run_id: str
+    name: str
+    created_unix_s: float
+    output_uri: str
+    snapshot: Snapshot | None  # None: the driver has not written any yet
+    written_unix_s: float | None  # of the snapshot
+    has_cancel_request: bool
+
+    def age_s(self, now_unix_s: float) -> float | None:
+        """Seconds since the driver last wrote; None if it never did."""
+        return None if self.written_unix_s is None else max(0.0, now_unix_s - self.written_unix_s)
+
+    def is_stale(self, now_unix_s: float) -> bool:
+        """Whether the driver is probably gone: the run is not over, but nobody writes."""
+        return self.state(now_unix_s) == STALE
+
+    def state(self, now_unix_s: float) -> str:
+        """One word, as `state_of` gives it."""
+        return state_of(self.snapshot, self.written_unix_s or self.created_unix_s, now_unix_s)
+
+
+def state_of(snapshot: Snapshot | None, last_word_unix_s: float, now_unix_s: float) -> str:
+    """A run's state in one word: its own, `submitted` before it has any, or `stale`."""
+    if snapshot is not None and snapshot.state in FINAL_STATES:
+        return str(snapshot.state)
+    if now_unix_s - last_word_unix_s > STALE_AFTER_S:
+        return STALE
+    return "submitted" if snapshot is None else str(snapshot.state)
+
+
+def read_status(checkpoint: Store, place: str) -> RunStatus:
+    """The status of the run under `checkpoint`; NoRunError when there is none at `place`."""
+    record = read_run(checkpoint)
+    if record is None:
+        raise NoRunError(f"there is no run at {place}")
+    snapshot, written_unix_s = None, None
+    data = _read(checkpoint, keys.STATUS)
+    if data is not None:
+        snapshot, written_unix_s = decode_snapshot(data)
+    return RunStatus(
+        run_id=record.run_id,
+        name=record.name,
+        created_unix_s=record.created_unix_s,
+        output_uri=record.output_uri,
+        snapshot=snapshot,
+        written_unix_s=written_unix_s,
+        has_cancel_request=_read(checkpoint, keys.CANCEL) is not None,
+    )
+
+
+def decode_snapshot(data: bytes) -> tuple[Snapshot, float]:
+    """status.json as (snapshot, time of writing in unix seconds)."""
+    try:
+        value: dict[str, Any] = json.loads(data)
+        known = {name.name for name in fields(Snapshot)}
+        taken = {name: entry for name, entry in value.items() if name in known}
+        taken["state"] = State(taken["state"])
+        taken["first_errors"] = tuple(ErrorExample(**entry) for entry in taken["first_errors"])
+        return Snapshot(**taken), float(value["written_unix_s"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorruptObjectError(f"{keys.STATUS} cannot be read: {error}") from error
+
+
+def request_cancel(checkpoint: Store, *, now_unix_s: float) -> None:
+    """Ask the driver to stop and keep what is done; asking twice is asking once."""
+    request = {
+        "requested_unix_s": now_unix_s,
+        "requested_by": f"{getpass.getuser()}@{socket.gethostname()}",
+    }
+    checkpoint.replace(keys.CANCEL, json.dumps(request).encode())
+
+
+def wait_for_end(
+    checkpoint: Store,
+    place: str,
+    *,
+    timeout_s: float,
+    poll_s: float = 1.0,
+    sleep: Callable[[float], None] = time.sleep,
+    now_unix_s: Callable[[], float] = time.time,
+) -> RunStatus:
+    """The status once the run is over or its driver is gone; TimeoutError after `timeout_s`."""
+    deadline_s = now_unix_s() + timeout_s
+    while True:
+        status = read_status(checkpoint, place)
+        if status.state(now_unix_s()) in {*FINAL_STATES, STALE}:
+            return status
+        if now_unix_s() > deadline_s:
+            raise TimeoutError(f"the run is still {status.state(now_unix_s())}")
+        sleep(poll_s)
+
+
+def _read(store: Store, key: str) -> bytes | None:
+    try:
+        return store.read(key)
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,58 @@
+"""Which submission of a job to attach to, and under which id to start one: pure decisions.
+
+The id comes from the job's name and from what makes it the same work, so that a second submit of the
+same job finds the first. A failed or stopped submission cannot run again under its id (Ray keeps
+ids), so the next attempt takes the suffix -2, -3, ...; the run itself is the same and resumes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from jobs.spec import JobSpec
+
+_GOES_ON_OR_DONE = frozenset({"PENDING", "RUNNING", "SUCCEEDED"})
+
+
+@dataclass(frozen=True, slots=True)
+class Attach:
+    """Follow the submission that is there."""
+
+    submission_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Start a submission under a new id."""
+
+    submission_id: str
+
+
+def submission_id(spec: JobSpec) -> str:
+    """The id of the first submission of this job.
+
+    How fast it runs does not count: a job with other limits, replicas or prices is the same work.
+    """
+    work = spec.model_dump(mode="json", exclude={"limits"})
+    for tier in work["tiers"]:
+        for operational in ("replicas", "usd_per_hour", "num_cpus", "num_gpus", "accelerator"):
+            del tier[operational]
+    text = json.dumps(work, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return f"gleaner-{spec.name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def decide(base_id: str, statuses: Mapping[str, str]) -> Attach | Start:
+    """What to do, given Ray's status of every submission id it knows."""
+    attempt, latest = 1, None
+    while (candidate := _attempt_id(base_id, attempt)) in statuses:
+        latest, attempt = candidate, attempt + 1
+    if latest is not None and statuses[latest] in _GOES_ON_OR_DONE:
+        return Attach(latest)
+    return Start(candidate)
+
+
+def _attempt_id(base_id: str, attempt: int) -> str:
+    return base_id if attempt == 1 else f"{base_id}-{attempt}"

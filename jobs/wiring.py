@@ -1,0 +1,181 @@
+"""From a job spec to the concrete things the pipeline runs with.
+
+Boundary: the one place where spec, infra and pipeline meet; builds values and openers, and touches
+neither store nor input while doing so.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+
+from checkpoints.encoding import Json
+from checkpoints.local_store import LocalStore
+from checkpoints.store import Store
+from infra.s3 import S3Store
+from jobs.locations import is_local, scheme_of
+from jobs.model_identity import model_identity
+from jobs.spec import JobSpec
+from jobs.spec_errors import Problem, SpecError
+from jobs.spec_task import JsonOutput, LabelOutput, TaskSpec
+from jobs.spec_tiers import TierSpec
+from pipeline.documents import InputSource
+from pipeline.engine import Engine
+from pipeline.job import Job, RunLimits
+from pipeline.outputs import FreeText, JsonObject, Label, OutputFormat
+from pipeline.prompts import Prompt
+from pipeline.tiers import EngineProfile, Generation, Placement, Tier
+from pipeline.vllm_engine import VLLMEngine
+
+CHUNK_SIZE = 16
+
+
+def build_job(spec: JobSpec) -> Job:
+    """The pipeline's job; raises SpecError when a location has a scheme no store is made for."""
+    return Job(
+        name=spec.name,
+        spec=spec.model_dump(mode="json", by_alias=True),
+        identity=identity_of(spec),
+        source=input_source(spec),
+        prompt=Prompt(system=spec.task.system, template=spec.task.prompt),
+        output_format=output_format(spec.task),
+        tiers=(build_tier(spec, spec.chosen_tier),),
+        limits=RunLimits(
+            max_error_rate=spec.limits.max_error_rate,
+            min_documents_for_error_rate=spec.limits.min_documents_for_error_rate,
+            max_engine_deaths=spec.limits.attempts,
+            flush_s=spec.limits.flush_s,
+            coordinators=spec.limits.coordinators,
+            shards_in_flight=spec.limits.shards_in_flight,
+            chunk_size=CHUNK_SIZE,
+            target_shard_tokens=spec.limits.target_shard_tokens,
+        ),
+        output_uri=spec.output,
+        open_output=partial(open_store, store_uri(spec.output, "output")),
+        open_checkpoint=partial(open_store, store_uri(spec.checkpoint, "checkpoint")),
+        make_engine=make_vllm_engine,
+    )
+
+
+def open_stores(spec: JobSpec) -> tuple[Store, Store]:
+    """(output, checkpoint)."""
+    return (
+        open_store(store_uri(spec.output, "output")),
+        open_store(store_uri(spec.checkpoint, "checkpoint")),
+    )
+
+
+def store_uri(uri: str, field: str) -> str:
+    """`uri` if a store can be opened there; raises SpecError otherwise."""
+    if is_local(uri) or scheme_of(uri) == "s3":
+        return uri
+    raise SpecError(
+        [
+            Problem(
+                field, "needs a place with conditional writes", uri, "use s3:// or a local folder"
+            )
+        ]
+    )
+
+
+def open_store(uri: str) -> Store:
+    """The store at a local folder or s3://bucket/prefix."""
+    if is_local(uri):
+        return LocalStore(Path(uri.removeprefix("file://")))
+    bucket, _, prefix = uri.partition("://")[2].partition("/")
+    return S3Store(bucket, prefix)
+
+
+def make_vllm_engine(tier: Tier) -> Engine:
+    """A vLLM engine, made in the replica that will hold it."""
+    return VLLMEngine(tier)
+
+
+def input_source(spec: JobSpec) -> InputSource:
+    """What to read."""
+    return InputSource(
+        uris=spec.input.uri,
+        format=spec.input.format,
+        id_field=spec.input.id_field,
+        text_fields=spec.input.text_fields,
+        passthrough=spec.input.passthrough,
+        limit=spec.input.limit,
+    )
+
+
+def output_format(task: TaskSpec) -> OutputFormat:
+    """How answers are parsed."""
+    output = task.output
+    if isinstance(output, LabelOutput):
+        return Label(output.labels)
+    if isinstance(output, JsonOutput):
+        return JsonObject(output.json_schema or {})
+    return FreeText()
+
+
+def build_tier(spec: JobSpec, tier: TierSpec) -> Tier:
+    """One tier with how it generates."""
+    engine, sampling, output = tier.engine, spec.task.sampling, spec.task.output
+    return Tier(
+        name=tier.name,
+        model=tier.model,
+        revision=tier.revision,
+        profile=EngineProfile(
+            max_model_len=engine.max_model_len,
+            max_num_seqs=engine.max_num_seqs,
+            max_num_batched_tokens=engine.max_num_batched_tokens,
+            dtype=engine.dtype,
+            gpu_memory_utilization=engine.gpu_memory_utilization,
+            tensor_parallel_size=engine.tensor_parallel_size,
+            quantization=engine.quantization,
+            enforce_eager=engine.enforce_eager,
+            enable_prefix_caching=engine.enable_prefix_caching,
+            extra=engine.extra,
+        ),
+        placement=Placement(
+            num_cpus=tier.num_cpus,
+            num_gpus=tier.num_gpus,
+            accelerator=tier.accelerator,
+            min_replicas=tier.replicas.min,
+            max_replicas=tier.replicas.max,
+            usd_per_hour=tier.usd_per_hour,
+        ),
+        generation=Generation(
+            max_tokens=sampling.max_tokens,
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            seed=sampling.seed,
+            stop=sampling.stop,
+            json_schema=json.dumps(output.json_schema) if isinstance(output, JsonOutput) else None,
+            choices=output.labels if isinstance(output, LabelOutput) else (),
+            timeout_s=spec.limits.request_timeout_s,
+        ),
+    )
+
+
+def identity_of(spec: JobSpec) -> dict[str, Json]:
+    """What changes results, by the field a person would look for; becomes the fingerprint.
+
+    Batch limits, replicas, prices and limits of the run are not in it: they change how fast and
+    where, not what.
+    """
+    tier = spec.chosen_tier
+    place = f"tiers.{tier.name}"
+    task = spec.task.model_dump(mode="json", by_alias=True)
+    parts: dict[str, Json] = {f"task.{name}": value for name, value in task.items()}
+    parts |= {
+        f"input.{name}": value
+        for name, value in spec.input.model_dump(mode="json").items()
+        if name != "uri"  # what lies there counts, not how it is named
+    }
+    parts |= {
+        f"{place}.model": model_identity(tier.model),
+        f"{place}.revision": tier.revision,
+        f"{place}.engine.max_model_len": tier.engine.max_model_len,
+        f"{place}.engine.dtype": tier.engine.dtype,
+        f"{place}.engine.quantization": tier.engine.quantization,
+        f"{place}.engine.extra": tier.engine.extra,
+        "route": tier.name,
+    }
+    return parts

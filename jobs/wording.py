@@ -1,0 +1,146 @@
+"""Numbers and states of a run in words; pure, shared by every display."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.progress import ErrorExample, Snapshot
+
+if TYPE_CHECKING:  # jobs.runs and jobs.status use this file
+    from checkpoints.verify import Verdict
+    from jobs.runs import FoundRun
+    from jobs.status import RunStatus
+
+
+def duration(seconds: float | None) -> str:
+    """3725 -> "1h02m"; None -> "unknown"."""
+    if seconds is None:
+        return "unknown"
+    whole = round(seconds)
+    hours, minutes = divmod(whole // 60, 60)
+    if hours >= 48:
+        return f"{hours // 24}d{hours % 24:02d}h"
+    if hours:
+        return f"{hours}h{minutes:02d}m"
+    return f"{minutes}m{whole % 60:02d}s" if minutes else f"{whole}s"
+
+
+def usd(amount_usd: float) -> str:
+    """Dollars, with enough digits to see small sums."""
+    return f"${amount_usd:,.2f}" if amount_usd >= 1 or amount_usd == 0 else f"${amount_usd:.4f}"
+
+
+def count(number: int | float) -> str:
+    """12345.6 -> "12,346"."""
+    return f"{number:,.0f}"
+
+
+def rate(per_second: float) -> str:
+    """Per second; small rates keep a digit."""
+    return f"{per_second:,.1f}/s" if per_second < 100 else f"{per_second:,.0f}/s"
+
+
+def finished(snapshot: Snapshot) -> int:
+    """Documents that have their row, ok or error."""
+    return snapshot.documents_ok + snapshot.documents_error
+
+
+def state_words(snapshot: Snapshot) -> str:
+    """The state, and what a person has to know about it."""
+    words = snapshot.state.replace("_", " ")
+    if snapshot.state == "waiting_for_engines":
+        words += f" ({snapshot.engines_ready} of {snapshot.engines_wanted} ready)"
+    return f"{words}: {snapshot.message}" if snapshot.message else words
+
+
+def error_line(error: ErrorExample) -> str:
+    """One kind of error with one example."""
+    reason = " ".join(error.reason.split())
+    if len(reason) > 200:
+        reason = reason[:197] + "..."
+    return f"{error.code} x {count(error.count)}, e.g. document {error.id}: {reason}"
+
+
+def plain_line(snapshot: Snapshot) -> str:
+    """Everything that moves, in one line of a log."""
+    parts = [
+        snapshot.state,
+        f"{count(finished(snapshot))}/{count(snapshot.documents_total)} documents",
+        f"{count(snapshot.documents_error)} errors",
+        f"{count(snapshot.shards_done)}/{count(snapshot.shards_total)} shards",
+        rate(snapshot.documents_per_s),
+        f"tokens in {rate(snapshot.prompt_tokens_per_s)} out {rate(snapshot.output_tokens_per_s)}",
+        f"engines {snapshot.engines_ready}/{snapshot.engines_wanted}",
+        f"elapsed {duration(snapshot.elapsed_s)}",
+        f"left {duration(snapshot.eta_s)}",
+        usd(snapshot.cost_usd),
+    ]
+    return " | ".join(parts)
+
+
+def summary_lines(snapshot: Snapshot, *, output: str, job: str) -> list[str]:
+    """What a run came to, where its results are, and what to do next."""
+    tokens = snapshot.prompt_tokens + snapshot.output_tokens
+    lines = [
+        state_words(snapshot),
+        f"{count(finished(snapshot))} of {count(snapshot.documents_total)} documents: "
+        f"{count(snapshot.documents_ok)} ok, {count(snapshot.documents_error)} error",
+        f"{count(tokens)} tokens ({count(snapshot.prompt_tokens)} in, "
+        f"{count(snapshot.output_tokens)} out), {usd(snapshot.cost_usd)}, "
+        f"{duration(snapshot.elapsed_s)}",
+    ]
+    if snapshot.documents_restored:
+        lines.append(f"{count(snapshot.documents_restored)} documents kept from earlier attempts")
+    lines += [error_line(error) for error in snapshot.first_errors]
+    lines.append(f"results: {output.rstrip('/')}/results/*.parquet")
+    if snapshot.state == "completed":
+        lines.append(f"next: gleaner verify {job}")
+    else:
+        lines.append(f"next: gleaner run {job} takes it up where it is")
+    return lines
+
+
+def status_lines(status: RunStatus, *, now_unix_s: float, job: str) -> list[str]:
+    """Where a run stands, and whether anybody still works on it."""
+    age = duration(now_unix_s - status.created_unix_s)
+    lines = [f"run {status.run_id} ({status.name}), started {age} ago"]
+    if status.snapshot is not None:
+        lines.append(f"state: {state_words(status.snapshot)}")
+        lines.append(plain_line(status.snapshot))
+        lines += [error_line(error) for error in status.snapshot.first_errors]
+    else:
+        lines.append("state: submitted; its driver has not reported yet")
+    if status.is_stale(now_unix_s):
+        silent_s = status.age_s(now_unix_s)
+        silence = "ever" if silent_s is None else f"for {duration(silent_s)}"
+        lines.append(
+            f"stale: no word from the driver {silence}; it is probably gone - "
+            f"gleaner run {job} resumes"
+        )
+    elif status.has_cancel_request:
+        lines.append("cancel is requested")
+    lines.append(f"results: {status.output_uri.rstrip('/')}/results/*.parquet")
+    return lines
+
+
+def verdict_line(verdict: Verdict) -> str:
+    """The proof in one line; scripts read it, so it does not change."""
+    return (
+        f"{verdict.documents} documents: {verdict.ok} ok, {verdict.error} error, "
+        f"{verdict.missing} missing, {verdict.duplicate} duplicate"
+    )
+
+
+def run_cells(run: FoundRun, *, now_unix_s: float) -> tuple[str, ...]:
+    """A run as the cells of `gleaner runs`."""
+    known = run.documents is not None
+    return (
+        run.name,
+        run.run_id,
+        run.state,
+        f"{count(run.finished or 0)}/{count(run.documents or 0)}" if known else "",
+        count(run.errors or 0) if known else "",
+        usd(run.cost_usd or 0.0) if known else "",
+        duration(now_unix_s - run.created_unix_s),
+        run.uri,
+    )

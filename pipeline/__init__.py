@@ -1,0 +1,1 @@
+"""What is done to documents: from input URIs to planned shards, prompts, engines and answers."""

@@ -1,0 +1,78 @@
+"""Where coordinators post their counts and read whether to stop; one per driver.
+
+Boundary: a plain class, run as a Ray actor beside the driver; holds nothing that a resume needs.
+Invariant: counts are per shard and the latest post of a shard replaces its earlier ones, so a shard
+that is taken up again after a crash is never counted twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import ray
+
+from pipeline.progress import Counts, ErrorExample
+
+
+@dataclass(frozen=True, slots=True)
+class BoardState:
+    """What the driver reads."""
+
+    open_shards: Counts  # of shards not yet taken off the board
+    errors: tuple[ErrorExample, ...]
+    flushed: int  # coordinators that have stopped and journaled all they had
+    coordinators: int
+
+
+class Board:
+    """Shared counts of one driver's coordinators."""
+
+    def __init__(self) -> None:
+        self._shards: dict[int, Counts] = {}
+        self._errors: dict[str, dict[str, ErrorExample]] = {}
+        self._flushed: dict[str, bool] = {}
+        self._is_stopping = False
+
+    def post(
+        self,
+        coordinator: str,
+        shards: Mapping[int, Counts],
+        errors: Sequence[ErrorExample],
+        has_flushed: bool,
+    ) -> bool:
+        """Take a coordinator's cumulative counts; answers whether it should stop."""
+        self._shards.update(shards)
+        self._errors[coordinator] = {error.code: error for error in errors}
+        self._flushed[coordinator] = has_flushed
+        return self._is_stopping
+
+    def take_off(self, shard: int) -> None:
+        """The driver has the shard's receipt; from now on that counts."""
+        self._shards.pop(shard, None)
+
+    def stop(self) -> None:
+        """Tell every coordinator, with its next post, to journal what it has and stop."""
+        self._is_stopping = True
+
+    def state(self) -> BoardState:
+        """Sums over all coordinators."""
+        errors: dict[str, ErrorExample] = {}
+        for by_code in self._errors.values():
+            for code, example in by_code.items():
+                known = errors.get(code)
+                errors[code] = (
+                    example if known is None else replace(known, count=known.count + example.count)
+                )
+        return BoardState(
+            open_shards=sum(self._shards.values(), Counts()),
+            errors=tuple(errors[code] for code in sorted(errors)),
+            flushed=sum(self._flushed.values()),
+            coordinators=len(self._flushed),
+        )
+
+
+def start_board() -> Any:
+    """A `Board` as a Ray actor that ends with this driver."""
+    return ray.remote(Board).options(num_cpus=0, max_restarts=0).remote()

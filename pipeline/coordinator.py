@@ -1,0 +1,187 @@
+"""One coordinator: walks every document of its shards to a row, and commits whole shards.
+
+Boundary: async, free of Ray; engines are `Dispatcher`s, storage is `Store`s, time comes from the
+event loop. Several shards are open at once in one coordinator, so that a slow document of one shard
+leaves no engine idle.
+Invariants: a row is journaled at most `flush_s` after it exists; a shard's result is written once,
+by `commit_result`, when every document of the shard has a row; its journal is swept only after that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from checkpoints.commit import Outcome, commit_result
+from checkpoints.journal import EngineDeath, Journal, JournalState, load_journal, sweep
+from checkpoints.lease import Fence
+from checkpoints.result import Receipt, ResultRow, encode_shard
+from checkpoints.resume import committed_receipt
+from checkpoints.store import Store
+from pipeline.dispatch import DispatchLimits, Dispatcher, Send
+from pipeline.documents import Prepared
+from pipeline.engine import Completion, Request
+from pipeline.failures import Code, Failure
+from pipeline.judge import judge
+from pipeline.open_shard import OpenShard
+from pipeline.progress import Counts, ErrorExample
+from pipeline.rows import answer_row, failure_row
+from pipeline.tiers import Tier
+from pipeline.work import Work
+
+
+class Coordinator:
+    """Turns prepared shards into committed ones."""
+
+    def __init__(
+        self, work: Work, output: Store, checkpoint: Store, sends: Mapping[str, Send]
+    ) -> None:
+        self.id = uuid.uuid4().hex[:12]
+        self._work = work
+        self._output = output
+        self._checkpoint = checkpoint
+        self._fence = Fence(checkpoint, work.fence_token)
+        self._open: dict[int, OpenShard] = {}
+        self._errors: dict[str, ErrorExample] = {}
+        self._is_stopping = asyncio.Event()
+        self._dispatchers = {
+            tier.name: Dispatcher(
+                sends[tier.name],
+                DispatchLimits(
+                    chunk_size=work.chunk_size,
+                    max_in_flight=work.in_flight(tier),
+                    max_deaths=work.max_engine_deaths,
+                ),
+                self._note_engine_death,
+            )
+            for tier in work.tiers
+        }
+
+    async def finish_shard(self, shard: int, documents: Sequence[Prepared]) -> Receipt | None:
+        """Walk every document of a shard and commit it; None when the run was stopped before.
+
+        Raises:
+            FencedError: another driver has taken over the run.
+            StoreError, OSError: the store failed for longer than its own retries last.
+        """
+        committed = await asyncio.to_thread(committed_receipt, self._output, shard)
+        if committed is not None:  # by an earlier attempt of this very call
+            return committed
+        past = await asyncio.to_thread(load_journal, self._checkpoint, shard)
+        journal = Journal(self._checkpoint, shard, f"{self.id}_{uuid.uuid4().hex[:8]}")
+        opened = OpenShard(shard, journal, past.rows)
+        self._open[shard] = opened
+        try:
+            if not await self._walk_all(opened, documents, past):
+                return None
+            return await self._commit(opened)
+        finally:
+            del self._open[shard]
+
+    async def stop(self) -> None:
+        """Stop open shards as soon as their finished rows are journaled; nothing is committed."""
+        self._is_stopping.set()
+
+    def counts(self) -> dict[int, Counts]:
+        """Counts of every open shard."""
+        return {number: opened.counts() for number, opened in self._open.items()}
+
+    def errors(self) -> tuple[ErrorExample, ...]:
+        """Errors met by this coordinator, by code, with one example each."""
+        return tuple(self._errors.values())
+
+    @property
+    def has_flushed(self) -> bool:
+        """Whether it was told to stop and holds nothing unjournaled any more."""
+        return self._is_stopping.is_set() and not self._open
+
+    async def _walk_all(
+        self, opened: OpenShard, documents: Sequence[Prepared], past: JournalState
+    ) -> bool:
+        """Give every document a row; False when told to stop before all had one."""
+        walks = [
+            asyncio.create_task(self._walk_into(opened, document, past))
+            for document in documents
+            if document.ordinal not in opened.rows
+        ]
+        flushing = asyncio.create_task(opened.flush_every(self._work.flush_s))
+        stopping = asyncio.create_task(self._is_stopping.wait())
+        everything = asyncio.gather(*walks)
+        try:
+            await asyncio.wait(
+                (everything, flushing, stopping), return_when=asyncio.FIRST_COMPLETED
+            )
+            if everything.done():
+                await everything  # raises what a walk raised
+                return True
+            if flushing.done():
+                await flushing  # only ever ends by raising
+            await opened.flush()
+            return False
+        finally:
+            for pending in (everything, flushing, stopping):
+                pending.cancel()
+            await asyncio.gather(everything, flushing, stopping, return_exceptions=True)
+
+    async def _walk_into(self, opened: OpenShard, document: Prepared, past: JournalState) -> None:
+        row = await self._walk(opened.number, document, past.engine_deaths.get(document.ordinal, 0))
+        opened.add(row)
+        if row.error_code is not None:
+            self._note_error(row)
+
+    async def _walk(self, shard: int, document: Prepared, engine_deaths: int) -> ResultRow:
+        """One document's way: for each tier that the route allows, generate and judge."""
+        if document.failure is not None:
+            return failure_row(self._work, document, document.failure)
+        failure = Failure(Code.TOO_LONG, "the document fits no tier of the route")
+        completion: Completion | None = None
+        tried: Tier | None = None
+        for tier in self._work.tiers:
+            prompt = document.prompts.get(tier.name)
+            if prompt is None:
+                continue
+            tried = tier
+            request = Request(f"{shard}.{document.ordinal}.{tier.name}", prompt, engine_deaths)
+            completion = await self._dispatchers[tier.name].generate(request)
+            answer = judge(completion, self._work.output_format)
+            if isinstance(answer, str):
+                return answer_row(self._work, document, tier, completion, answer)
+            failure = answer
+        return failure_row(self._work, document, failure, completion, tried)
+
+    async def _commit(self, opened: OpenShard) -> Receipt:
+        receipt = opened.receipt(time.time())
+        data = await asyncio.to_thread(
+            encode_shard,
+            opened.number,
+            list(opened.rows.values()),
+            fingerprint=self._work.fingerprint,
+            write_id=uuid.uuid4().hex,
+            receipt=receipt,
+            passthrough_names=self._work.passthrough,
+        )
+        await asyncio.to_thread(self._fence.check)
+        outcome = await asyncio.to_thread(commit_result, self._output, opened.number, data)
+        if outcome is Outcome.THEIRS:
+            theirs = await asyncio.to_thread(committed_receipt, self._output, opened.number)
+            receipt = receipt if theirs is None else theirs
+        await asyncio.to_thread(sweep, self._checkpoint, opened.number)
+        return receipt
+
+    async def _note_engine_death(self, request: Request) -> None:
+        shard, ordinal, _ = request.id.split(".", 2)
+        opened = self._open.get(int(shard))
+        if opened is not None:
+            await opened.append_now([EngineDeath(int(ordinal))])
+
+    def _note_error(self, row: ResultRow) -> None:
+        code = str(row.error_code)
+        known = self._errors.get(code)
+        self._errors[code] = (
+            ErrorExample(code, 1, row.id, row.error or "")
+            if known is None
+            else replace(known, count=known.count + 1)
+        )

@@ -1,0 +1,156 @@
+"""The flow of shards through Ray Data; the only file that imports ray.data.
+
+Boundary: pending shard numbers in, receipts out as they come. Read tasks load and prepare shards on
+any node that is not an engine node; a pool of coordinator actors finishes them.
+Invariants: one row is one whole shard and one block is one row, so Ray never splits or merges
+shards. A read task covers a range of shards and yields them one by one: a million shards are some
+thousand tasks. Nothing here is state: whatever Ray loses, it reads again, and the store decides
+what was already committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import ray.data
+from ray.data import ActorPoolStrategy, DataContext, Datasource
+from ray.data.block import BlockMetadata
+from ray.data.datasource import ReadTask
+
+from checkpoints.result import Receipt
+from pipeline.coordinator import Coordinator
+from pipeline.documents import Prepared
+from pipeline.serving import EngineClient, application_name
+from pipeline.work import Work
+
+MAX_READ_TASKS = 5_000
+POST_S = 1.0
+ENGINE_NODE = {"gleaner.io/role": "!engine"}  # nodes so labelled are kept free for engines
+READ_CPUS = 0.5
+COORDINATOR_CPUS = 0.1
+
+PrepareShards = Callable[[Sequence[int]], Iterator[tuple[int, list[Prepared]]]]
+
+
+@dataclass(frozen=True, slots=True)
+class _ReadShards:
+    """The body of one read task."""
+
+    numbers: npt.NDArray[np.int64]
+    prepare: PrepareShards
+
+    def __call__(self) -> Iterator[pa.Table]:
+        for shard, documents in self.prepare([int(number) for number in self.numbers]):
+            yield pa.table({"shard": [shard], "documents": [pickle.dumps(documents, protocol=5)]})
+
+
+class ShardSource(Datasource):  # type: ignore[misc] # ray.data has no types
+    """Prepared shards, in the order of the numbers given."""
+
+    def __init__(self, pending: npt.NDArray[np.int64], prepare: PrepareShards) -> None:
+        super().__init__()
+        self._pending = pending
+        self._prepare = prepare
+
+    def estimate_inmemory_data_size(self) -> int | None:
+        """Unknown before it is read."""
+        return None
+
+    def get_read_tasks(
+        self,
+        parallelism: int,
+        per_task_row_limit: int | None = None,
+        data_context: DataContext | None = None,
+    ) -> list[ReadTask]:
+        """At most `MAX_READ_TASKS` tasks, each a consecutive range of the pending shards."""
+        ranges = np.array_split(self._pending, min(len(self._pending), MAX_READ_TASKS))
+        return [
+            ReadTask(
+                _ReadShards(numbers, self._prepare),
+                BlockMetadata(
+                    num_rows=len(numbers), size_bytes=None, input_files=None, exec_stats=None
+                ),
+            )
+            for numbers in ranges
+        ]
+
+
+class CoordinatorStage:
+    """A `Coordinator` inside a Ray Data actor, with its connections and its posts to the board."""
+
+    def __init__(self, work: Work, board: Any) -> None:
+        sends = {
+            tier.name: EngineClient(application_name(work.run_id, tier.name)).send
+            for tier in work.tiers
+        }
+        self._coordinator = Coordinator(work, work.open_output(), work.open_checkpoint(), sends)
+        self._board = board
+        self._posting: asyncio.Task[None] | None = None
+
+    async def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """A batch is one shard; its receipt, pickled, is what leaves (empty when stopped)."""
+        if self._posting is None:
+            self._posting = asyncio.get_running_loop().create_task(self._post_for_ever())
+        [shard], [documents] = batch["shard"], batch["documents"]
+        receipt = await self._coordinator.finish_shard(int(shard), pickle.loads(documents))
+        return {"receipt": [b"" if receipt is None else pickle.dumps(receipt)]}
+
+    async def _post_for_ever(self) -> None:
+        while True:
+            must_stop = await self._board.post.remote(
+                self._coordinator.id,
+                self._coordinator.counts(),
+                self._coordinator.errors(),
+                self._coordinator.has_flushed,
+            )
+            if must_stop:
+                await self._coordinator.stop()
+            await asyncio.sleep(POST_S)
+
+
+def finish_shards(
+    work: Work, pending: npt.NDArray[np.int64], prepare: PrepareShards, board: Any
+) -> Iterator[Receipt]:
+    """Run every pending shard to its receipt; receipts come in any order.
+
+    Closing the iterator ends the coordinators. Raises what a coordinator or a read task raised.
+    """
+    context = DataContext.get_current().copy()
+    context.target_max_block_size = 1  # one row, that is one shard, per block
+    context.execution_options.preserve_order = False
+    context.execution_options.verbose_progress = False
+    context.enable_progress_bars = False
+    context.max_errored_blocks = 0
+    context.execution_no_progress_timeout_s = -1  # waiting for capacity is not a failure
+    with DataContext.current(context):
+        dataset = ray.data.read_datasource(
+            ShardSource(pending, prepare),
+            override_num_blocks=min(len(pending), MAX_READ_TASKS),
+            ray_remote_args={
+                "num_cpus": READ_CPUS,
+                "max_retries": -1,
+                "label_selector": ENGINE_NODE,
+            },
+        ).map_batches(
+            CoordinatorStage,
+            batch_size=1,
+            zero_copy_batch=True,
+            compute=ActorPoolStrategy(
+                size=work.coordinators,
+                max_tasks_in_flight_per_actor=work.shards_in_flight + 1,
+            ),
+            fn_constructor_args=(work, board),
+            max_concurrency=work.shards_in_flight,
+            num_cpus=COORDINATOR_CPUS,
+            label_selector=ENGINE_NODE,
+        )
+        for row in dataset.iter_rows():
+            if row["receipt"]:
+                yield pickle.loads(row["receipt"])

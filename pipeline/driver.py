@@ -1,0 +1,263 @@
+"""The driver's loop: consumes receipts, keeps the lease, shows progress, stops when it must.
+
+Boundary: one thread consumes the dataset; everything else happens in `drive`'s loop, once a second.
+Invariants: a driver that lost its lease stops its coordinators and writes nothing more. A stop waits
+until every coordinator has journaled what it holds (at most `STOP_S`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import ray
+
+from checkpoints import keys
+from checkpoints.plan import PlanHeader
+from checkpoints.receipts import ReceiptLog, Totals
+from checkpoints.result import Receipt
+from checkpoints.store import Store
+from pipeline.board import BoardState
+from pipeline.job import Job
+from pipeline.lease_keeper import LeaseKeeper
+from pipeline.meter import Meter
+from pipeline.progress import Counts, Pace, Snapshot, State
+from pipeline.serving import TierState, tier_states
+from pipeline.status import save_status, spent_so_far_usd
+
+TICK_S = 1.0
+SAVE_S = 5.0
+RECEIPTS_S = 10.0
+STOP_S = 30.0
+
+
+class EngineStartError(RuntimeError):
+    """No engine of a tier can start; the message carries the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Why the loop ends before the work does."""
+
+    state: State
+    message: str | None
+
+
+class Driver:
+    """One attempt at a run, from its pending shards to its last receipt."""
+
+    def __init__(
+        self,
+        job: Job,
+        run_id: str,
+        header: PlanHeader,
+        checkpoint: Store,
+        lease: LeaseKeeper,
+        before: Totals,
+        on_progress: Callable[[Snapshot], None],
+        should_stop: Callable[[], bool],
+    ) -> None:
+        self._job = job
+        self._run_id = run_id
+        self._header = header
+        self._checkpoint = checkpoint
+        self._lease = lease
+        self._receipts = ReceiptLog(checkpoint, lease.token)
+        self._before = Counts(
+            ok=before.ok,
+            error=before.error,
+            restored=before.documents,
+            prompt_tokens=before.prompt_tokens,
+            output_tokens=before.output_tokens,
+        )
+        self._committed = Counts()
+        self._shards_done = before.shards
+        self._meter = Meter(job.tiers, spent_so_far_usd(checkpoint))
+        self._pace = Pace()
+        self._started_s = time.monotonic()
+        self._on_progress = on_progress
+        self._should_stop = should_stop
+        self._board_state = BoardState(Counts(), (), 0, 0)
+        self._tiers: dict[str, TierState] = {}
+        self._unlogged: list[Receipt] = []
+        self._saved_s = self._logged_s = 0.0
+
+    def drive(
+        self,
+        pending: npt.NDArray[np.int64],
+        board: Any,
+        receipts: Iterator[Receipt],
+    ) -> Stop | None:
+        """Consume `receipts` to the end, or to a stop; None when every shard is done.
+
+        Raises:
+            EngineStartError, FencedError, and whatever ended the dataset.
+        """
+        inbox: queue.Queue[Receipt | BaseException | None] = queue.Queue()
+        is_abandoned = threading.Event()
+        consumer = threading.Thread(
+            target=_consume, args=(receipts, inbox, is_abandoned), name="receipts", daemon=True
+        )
+        consumer.start()
+        try:
+            while True:
+                self._lease.check()
+                if self._take(inbox, board):
+                    return None
+                self._observe(board)
+                self._show(self._live_state())
+                stop = self._reason_to_stop()
+                if stop is not None:
+                    self._wind_down(board, inbox, stop)
+                    return stop
+        finally:
+            is_abandoned.set()
+            self._log_receipts()
+
+    def show(self, state: State, message: str | None = None) -> Snapshot:
+        """Show and save a state that the loop does not come by."""
+        return self._show(state, message, must_save=True)
+
+    def _take(self, inbox: queue.Queue[Receipt | BaseException | None], board: Any) -> bool:
+        """Take receipts for a tick; True when the dataset has ended."""
+        deadline_s = time.monotonic() + TICK_S
+        while (left_s := deadline_s - time.monotonic()) > 0:
+            try:
+                item = inbox.get(timeout=left_s)
+            except queue.Empty:
+                return False
+            if item is None:
+                return True
+            if isinstance(item, BaseException):
+                raise item
+            self._committed += Counts(
+                item.ok, item.error, item.restored, item.prompt_tokens, item.output_tokens
+            )
+            self._shards_done += 1
+            self._unlogged.append(item)
+            board.take_off.remote(item.shard)
+        return False
+
+    def _observe(self, board: Any) -> None:
+        self._board_state = ray.get(board.state.remote())
+        self._tiers = dict(tier_states(self._run_id, self._job.tiers))
+        now_s = time.monotonic()
+        self._meter.note(now_s, {name: state.ready for name, state in self._tiers.items()})
+        self._pace.note(now_s, self._committed + self._board_state.open_shards)
+        if now_s - self._logged_s > RECEIPTS_S:
+            self._log_receipts()
+            self._logged_s = now_s
+
+    def _reason_to_stop(self) -> Stop | None:
+        for name, tier in self._tiers.items():
+            if tier.problem is not None and tier.ready == 0:
+                raise EngineStartError(f"tier {name}: {tier.problem}")
+        if self._should_stop():
+            return Stop(State.CANCELLED, "stopped by the user; finished work is kept")
+        if self._is_cancelled():
+            return Stop(State.CANCELLED, "cancelled; finished work is kept")
+        done = self._done()
+        limits = self._job.limits
+        if done.documents >= limits.min_documents_for_error_rate:
+            rate = done.error / done.documents
+            if rate > limits.max_error_rate:
+                return Stop(
+                    State.FAILED,
+                    f"{done.error} of {done.documents} documents failed ({rate:.0%}), more than "
+                    f"limits.max_error_rate = {limits.max_error_rate:.0%}",
+                )
+        return None
+
+    def _is_cancelled(self) -> bool:
+        try:
+            self._checkpoint.read(keys.CANCEL)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _wind_down(
+        self, board: Any, inbox: queue.Queue[Receipt | BaseException | None], stop: Stop
+    ) -> None:
+        """Let coordinators journal what they hold, then leave."""
+        ray.get(board.stop.remote())
+        deadline_s = time.monotonic() + STOP_S
+        while time.monotonic() < deadline_s:
+            has_ended = self._take(inbox, board)
+            self._observe(board)
+            self._show(State.CANCELLING, stop.message)
+            if has_ended or self._board_state.flushed == self._board_state.coordinators:
+                return
+
+    def _done(self) -> Counts:
+        return self._before + self._committed + self._board_state.open_shards
+
+    def _live_state(self) -> State:
+        is_waiting = all(tier.ready == 0 for tier in self._tiers.values())
+        return State.WAITING_FOR_ENGINES if is_waiting else State.IN_PROGRESS
+
+    def _show(self, state: State, message: str | None = None, must_save: bool = False) -> Snapshot:
+        snapshot = self._snapshot(state, message)
+        self._on_progress(snapshot)
+        now_s = time.monotonic()
+        if must_save or now_s - self._saved_s > SAVE_S:
+            with contextlib.suppress(ConnectionError, TimeoutError):  # shown again in a moment
+                save_status(self._checkpoint, snapshot)
+            self._saved_s = now_s
+        return snapshot
+
+    def _snapshot(self, state: State, message: str | None) -> Snapshot:
+        done = self._done()
+        documents_per_s, prompt_per_s, output_per_s = self._pace.per_second()
+        left = self._header.documents - done.documents
+        return Snapshot(
+            state=state,
+            run_id=self._run_id,
+            documents_total=self._header.documents,
+            documents_ok=done.ok,
+            documents_error=done.error,
+            documents_restored=done.restored,
+            shards_total=self._header.shards,
+            shards_done=self._shards_done,
+            prompt_tokens=done.prompt_tokens,
+            output_tokens=done.output_tokens,
+            prompt_tokens_per_s=prompt_per_s,
+            output_tokens_per_s=output_per_s,
+            documents_per_s=documents_per_s,
+            elapsed_s=time.monotonic() - self._started_s,
+            eta_s=left / documents_per_s if documents_per_s > 0 else None,
+            cost_usd=self._meter.usd,
+            engines_ready=sum(tier.ready for tier in self._tiers.values()),
+            engines_wanted=sum(tier.wanted for tier in self._tiers.values()),
+            first_errors=self._board_state.errors,
+            message=message,
+        )
+
+    def _log_receipts(self) -> None:
+        receipts, self._unlogged = self._unlogged, []
+        if receipts:
+            self._receipts.append(receipts)
+
+
+def _consume(
+    receipts: Iterator[Receipt],
+    inbox: queue.Queue[Receipt | BaseException | None],
+    is_abandoned: threading.Event,
+) -> None:
+    """Move receipts into the inbox; the end, or the error that ended them, comes last."""
+    try:
+        for receipt in receipts:
+            inbox.put(receipt)
+            if is_abandoned.is_set():
+                return
+        inbox.put(None)
+    except BaseException as error:  # handed to the loop, which raises it
+        inbox.put(error)
+        if not isinstance(error, Exception):
+            raise

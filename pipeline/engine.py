@@ -1,0 +1,77 @@
+"""What an engine is to the pipeline: prompts of tokens in, completions out.
+
+Boundary: knows neither vLLM nor Ray. `VLLMEngine` and `FakeEngine` speak this protocol, and the
+same contract test runs against both.
+Invariant: an engine answers every request of a call exactly once, in the order of the call, and
+reports a request that it cannot serve as a completion, not as an exception. Only the death of the
+engine itself is an exception, `EngineDeadError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from checkpoints.result import Confidence
+
+
+class FinishReason(StrEnum):
+    """Why a generation ended."""
+
+    STOP = "stop"  # end-of-sequence token or a stop string
+    LENGTH = "length"  # max_tokens reached
+    ABORT = "abort"  # ended from outside; the tokens so far are returned
+    REJECTED = "rejected"  # the engine refused the request; `Completion.text` says why
+    CRASH = "crash"  # the engine died on it, alone, as often as allowed
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One prompt for one tier. `id` is unique within a run and stable over attempts."""
+
+    id: str
+    prompt_tokens: tuple[int, ...]
+    engine_deaths: int = 0  # how many engines have died on it when it was alone in its chunk
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What an engine made of a request.
+
+    `engine_s` is the time in seconds from the engine's admission of the request to its end;
+    requests of a batch share those seconds, so their sum exceeds the engine's own time.
+    """
+
+    request_id: str
+    text: str
+    finish_reason: FinishReason
+    prompt_tokens: int
+    output_tokens: int
+    confidence: Confidence | None
+    engine_s: float
+
+
+class EngineDeadError(RuntimeError):
+    """The engine will never answer again: replace it and send the work elsewhere."""
+
+
+class EngineLimitsError(RuntimeError):
+    """The engine resolved other batch limits than the profile asks for."""
+
+
+class Engine(Protocol):
+    """One replica's worth of a model."""
+
+    async def start(self) -> None:
+        """Load the model; raise `EngineLimitsError` if it runs with other limits than asked."""
+        ...
+
+    async def generate(self, requests: Sequence[Request]) -> list[Completion]:
+        """One completion per request, in order; raise `EngineDeadError` if the engine is gone."""
+        ...
+
+    async def check_health(self) -> None:
+        """Raise `EngineDeadError` if the engine is gone."""
+        ...

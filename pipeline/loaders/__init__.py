@@ -1,0 +1,1 @@
+"""One module per kind of input: bytes in, records or text out."""

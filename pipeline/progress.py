@@ -1,0 +1,117 @@
+"""Where a run stands, as one value; and the arithmetic that makes it from counts.
+
+Boundary: pure; time comes in as an argument. Rendered by `jobs/display.py`, stored by `run.py`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+RATE_WINDOW_S = 60.0
+
+
+class State(StrEnum):
+    """States of a run, as hosted batch APIs name them."""
+
+    VALIDATING = "validating"
+    WAITING_FOR_ENGINES = "waiting_for_engines"
+    IN_PROGRESS = "in_progress"
+    FINALIZING = "finalizing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLING = "cancelling"
+    CANCELLED = "cancelled"
+
+
+FINAL_STATES = frozenset({State.COMPLETED, State.FAILED, State.CANCELLED})
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorExample:
+    """One kind of error: how often so far, and one document that has it."""
+
+    code: str
+    count: int
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Documents and tokens of a part of a run."""
+
+    ok: int = 0
+    error: int = 0
+    restored: int = 0  # of ok + error: taken from earlier attempts, not generated now
+    prompt_tokens: int = 0
+    output_tokens: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            self.ok + other.ok,
+            self.error + other.error,
+            self.restored + other.restored,
+            self.prompt_tokens + other.prompt_tokens,
+            self.output_tokens + other.output_tokens,
+        )
+
+    @property
+    def documents(self) -> int:
+        """Finished documents."""
+        return self.ok + self.error
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A run at one moment. Rates cover the last minute; `cost_usd` all attempts of the run."""
+
+    state: State
+    run_id: str
+    documents_total: int
+    documents_ok: int
+    documents_error: int
+    documents_restored: int
+    shards_total: int
+    shards_done: int
+    prompt_tokens: int
+    output_tokens: int
+    prompt_tokens_per_s: float
+    output_tokens_per_s: float
+    documents_per_s: float
+    elapsed_s: float
+    eta_s: float | None  # None while it cannot be told
+    cost_usd: float
+    engines_ready: int
+    engines_wanted: int
+    first_errors: tuple[ErrorExample, ...]
+    message: str | None
+
+
+@dataclass(slots=True)
+class Pace:
+    """Rates over a sliding window, from cumulative counts of work done by this attempt."""
+
+    window_s: float = RATE_WINDOW_S
+    _points: deque[tuple[float, Counts]] = field(default_factory=deque)
+
+    def note(self, now_s: float, generated: Counts) -> None:
+        """Add the cumulative counts of this attempt at `now_s` (any monotonic clock)."""
+        self._points.append((now_s, generated))
+        while len(self._points) > 2 and self._points[1][0] <= now_s - self.window_s:
+            self._points.popleft()
+
+    def per_second(self) -> tuple[float, float, float]:
+        """(documents/s, prompt tokens/s, output tokens/s); zeros before there is a span of time."""
+        if len(self._points) < 2:
+            return 0.0, 0.0, 0.0
+        (first_s, first), (last_s, last) = self._points[0], self._points[-1]
+        span_s = last_s - first_s
+        if span_s <= 0:
+            return 0.0, 0.0, 0.0
+        return (
+            max(0, last.documents - first.documents) / span_s,
+            max(0, last.prompt_tokens - first.prompt_tokens) / span_s,
+            max(0, last.output_tokens - first.output_tokens) / span_s,
+        )

@@ -1,0 +1,43 @@
+"""Reads planned shards and prepares their documents, inside a Ray Data read task.
+
+Boundary: picklable and small, since every read task carries one; connections and tokenizers are
+opened where it runs and kept for the process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from checkpoints.errors import NoRunError
+from checkpoints.plan import read_header, read_shards
+from pipeline.documents import InputSource, Prepared
+from pipeline.prepare import prepare_shard
+from pipeline.prompts import Prompt
+from pipeline.tiers import Tier
+from pipeline.tokens import TierTokens, tier_tokens
+from pipeline.work import OpenStore
+
+
+@dataclass(frozen=True, slots=True)
+class ShardPreparer:
+    """Gives (shard number, its prepared documents) for the numbers asked, in their order."""
+
+    source: InputSource
+    prompt: Prompt
+    tiers: tuple[Tier, ...]
+    open_checkpoint: OpenStore
+
+    def __call__(self, numbers: Sequence[int]) -> Iterator[tuple[int, list[Prepared]]]:
+        """Load, render and tokenise one shard after the other; one shard is held at a time."""
+        store = self.open_checkpoint()
+        header = read_header(store)
+        if header is None:
+            raise NoRunError("the plan of this run is gone from its checkpoint")
+        tokens = [self._tokens(tier) for tier in self.tiers]
+        for shard in read_shards(store, header, numbers):
+            yield shard.number, prepare_shard(shard, self.source, self.prompt, tokens)
+
+    def _tokens(self, tier: Tier) -> TierTokens:
+        room = tier.profile.max_model_len - tier.generation.max_tokens
+        return tier_tokens(tier.name, tier.model, tier.revision, max_prompt_tokens=room)

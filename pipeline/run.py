@@ -1,0 +1,117 @@
+"""The door of the pipeline: plan, resume, Ray Data, receipts, manifest.
+
+Boundary: expects a connected Ray and a built `Job`; composes the other files and decides nothing
+itself. The order is the protocol's: prove the store, open the run, hold the lease, plan, list what
+is done, finish what is not, close.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from checkpoints import keys
+from checkpoints.journal import sweep_committed
+from checkpoints.lease import Lease
+from checkpoints.owner import this_process
+from checkpoints.plan import PlanHeader, read_header
+from checkpoints.preflight import check_store
+from checkpoints.receipts import load_totals
+from checkpoints.resume import list_results
+from checkpoints.run import RunRecord, fingerprint, open_run
+from pipeline.board import start_board
+from pipeline.dataset import finish_shards
+from pipeline.driver import Driver, Stop
+from pipeline.job import Job
+from pipeline.lease_keeper import LeaseKeeper
+from pipeline.listing import FileTable, input_digest, list_inputs
+from pipeline.manifest import write_manifest
+from pipeline.planning import plan_input
+from pipeline.progress import Snapshot, State
+from pipeline.read_shards import ShardPreparer
+from pipeline.serving import deploy, undeploy
+from pipeline.work import Work
+
+
+def execute(
+    job: Job, *, on_progress: Callable[[Snapshot], None], should_stop: Callable[[], bool]
+) -> Snapshot:
+    """Run a job to its end, or as far as it gets; running it again resumes it.
+
+    `on_progress` is called about once a second from the calling thread; when `should_stop` gives
+    True, finished work is journaled and the run ends as cancelled.
+
+    Raises:
+        InputError: the input cannot be listed, or changed since the plan was made.
+        StoreError: the store is unsafe, the run is another one, or another driver holds it.
+        EngineStartError: no engine starts.
+    """
+    output, checkpoint = job.open_output(), job.open_checkpoint()
+    check_store(output)
+    check_store(checkpoint)
+    files = list_inputs(job.source)
+    run = open_run(checkpoint, run_record(job, files))
+    with LeaseKeeper(Lease(checkpoint, this_process(job.name))) as lease:
+        checkpoint.delete([keys.CANCEL])
+        header = read_header(checkpoint) or plan_input(
+            files, job.source, checkpoint, target_shard_tokens=job.limits.target_shard_tokens
+        )
+        listing = list_results(output, header)
+        before = load_totals(checkpoint, output, header, listing.done)
+        driver = Driver(
+            job, run.run_id, header, checkpoint, lease, before, on_progress, should_stop
+        )
+        driver.show(State.VALIDATING)
+        stop = _finish(job, run, lease.token, driver, listing.pending())
+        if stop is None:
+            driver.show(State.FINALIZING)
+            sweep_committed(checkpoint, list_results(output, header).done)
+            stop = Stop(State.COMPLETED, None)
+        final = driver.show(stop.state, stop.message)
+        write_manifest(output, run, header, final)
+        return final
+
+
+def run_record(job: Job, files: FileTable) -> RunRecord:
+    """The run that this job over these files is; its id follows from its fingerprint."""
+    identity = fingerprint({**job.identity, "input": input_digest(files)})
+    return RunRecord(
+        run_id=identity.value[:12],
+        name=job.name,
+        fingerprint=identity,
+        spec=job.spec,
+        output_uri=job.output_uri,
+        created_unix_s=time.time(),
+    )
+
+
+def _finish(
+    job: Job, run: RunRecord, token: int, driver: Driver, pending: npt.NDArray[np.int64]
+) -> Stop | None:
+    """Bring every pending shard to its result; None when all are done."""
+    if len(pending) == 0:
+        return None
+    work = Work(
+        run_id=run.run_id,
+        fingerprint=run.fingerprint.value,
+        tiers=job.tiers,
+        output_format=job.output_format,
+        passthrough=job.source.passthrough,
+        open_output=job.open_output,
+        open_checkpoint=job.open_checkpoint,
+        fence_token=token,
+        coordinators=job.limits.coordinators,
+        shards_in_flight=job.limits.shards_in_flight,
+        chunk_size=job.limits.chunk_size,
+        max_engine_deaths=job.limits.max_engine_deaths,
+        flush_s=job.limits.flush_s,
+    )
+    deploy(run.run_id, job.tiers, job.make_engine)
+    board = start_board()
+    prepare = ShardPreparer(job.source, job.prompt, job.tiers, job.open_checkpoint)
+    stop = driver.drive(pending, board, finish_shards(work, pending, prepare, board))
+    undeploy(run.run_id, job.tiers)
+    return stop

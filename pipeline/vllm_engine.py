@@ -1,0 +1,212 @@
+"""A vLLM engine behind the `Engine` protocol; the only file that imports vllm.
+
+Boundary: tokens in, text and a handful of numbers out. Log probabilities are reduced to confidence
+features here and never leave the process.
+Invariant: the engine runs with exactly the limits of its profile, or does not start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline.confidence import confidence_of
+from pipeline.engine import (
+    Completion,
+    EngineDeadError,
+    EngineLimitsError,
+    FinishReason,
+    Request,
+)
+from pipeline.tiers import EngineProfile, Generation, Tier
+
+
+class VLLMEngine:
+    """One vLLM `AsyncLLM`. Not picklable: made where it runs."""
+
+    def __init__(self, tier: Tier) -> None:
+        self._tier = tier
+        self._engine: Any = None
+        self._sampling: Any = None
+        self._tokenizer: Any = None
+        self._attempts = itertools.count()  # vLLM wants an id per attempt
+
+    async def start(self) -> None:
+        """Load the model; blocks its thread for the seconds to minutes that takes.
+
+        Raises:
+            EngineLimitsError: vLLM resolved other limits than the profile's.
+        """
+        from vllm import AsyncEngineArgs
+        from vllm.v1.engine.async_llm import AsyncLLM
+
+        arguments = AsyncEngineArgs(**engine_arguments(self._tier))
+        self._engine = AsyncLLM.from_engine_args(arguments)
+        assert_limits(self._tier.profile, self._engine.vllm_config)
+        self._tokenizer = self._engine.get_tokenizer()
+        self._sampling = sampling_parameters(self._tier.generation)
+
+    async def generate(self, requests: Sequence[Request]) -> list[Completion]:
+        """Generate all at once; the engine batches them with whatever else it holds."""
+        return list(await asyncio.gather(*(self._generate(request) for request in requests)))
+
+    async def check_health(self) -> None:
+        """Raise `EngineDeadError` when the engine's process is gone."""
+        if self._engine is None:
+            return
+        from vllm.v1.engine.exceptions import EngineDeadError as VLLMEngineDeadError
+
+        try:
+            await self._engine.check_health()
+        except VLLMEngineDeadError as error:
+            raise EngineDeadError(str(error)) from error
+
+    async def _generate(self, request: Request) -> Completion:
+        from vllm.exceptions import VLLMClientError
+        from vllm.inputs import TokensPrompt
+        from vllm.v1.engine.exceptions import EngineDeadError as VLLMEngineDeadError
+
+        started_s = time.monotonic()
+        final = None
+        try:
+            async with asyncio.timeout(self._tier.generation.timeout_s):
+                async for output in self._engine.generate(
+                    TokensPrompt(prompt_token_ids=list(request.prompt_tokens)),
+                    self._sampling,
+                    request_id=f"{request.id}.{next(self._attempts)}",
+                ):
+                    final = output
+        except TimeoutError:
+            return unanswered(request, FinishReason.ABORT, "", time.monotonic() - started_s)
+        except VLLMEngineDeadError as error:
+            raise EngineDeadError(str(error)) from error
+        except (VLLMClientError, ValueError) as error:
+            return unanswered(request, FinishReason.REJECTED, str(error))
+        if final is None:
+            return unanswered(request, FinishReason.REJECTED, "the engine gave no output")
+        generated = final.outputs[0]
+        return Completion(
+            request_id=request.id,
+            text=generated.text or self._decode(generated.token_ids),
+            finish_reason=FinishReason(generated.finish_reason),
+            prompt_tokens=len(request.prompt_tokens),
+            output_tokens=len(generated.token_ids),
+            confidence=confidence_of(*chosen_and_runner_up(generated.logprobs)),
+            engine_s=time.monotonic() - started_s,
+        )
+
+    def _decode(self, tokens: Sequence[int]) -> str:
+        return str(self._tokenizer.decode(list(tokens), skip_special_tokens=True))
+
+
+def engine_arguments(tier: Tier) -> dict[str, Any]:
+    """Keyword arguments of vLLM's `AsyncEngineArgs` for this tier, every limit explicit."""
+    profile = tier.profile
+    return {
+        "model": tier.model,
+        "revision": tier.revision,
+        "served_model_name": tier.name,
+        "max_model_len": profile.max_model_len,
+        "max_num_seqs": profile.max_num_seqs,
+        "max_num_batched_tokens": profile.max_num_batched_tokens,
+        "dtype": profile.dtype,
+        "gpu_memory_utilization": profile.gpu_memory_utilization,
+        "tensor_parallel_size": profile.tensor_parallel_size,
+        "quantization": profile.quantization,
+        "enforce_eager": profile.enforce_eager,
+        "enable_prefix_caching": profile.enable_prefix_caching,
+        "disable_log_stats": True,
+        "enable_log_requests": False,  # prompts may hold personal data
+        "worker_extension_cls": "pipeline.orphans.DieWithParent",
+        **profile.extra,
+    }
+
+
+def assert_limits(profile: EngineProfile, config: Any) -> None:
+    """Compare vLLM's resolved configuration with the profile.
+
+    Raises:
+        EngineLimitsError: names every limit that differs.
+    """
+    resolved = {
+        "max_model_len": config.model_config.max_model_len,
+        "max_num_seqs": config.scheduler_config.max_num_seqs,
+        "max_num_batched_tokens": config.scheduler_config.max_num_batched_tokens,
+    }
+    wrong = [
+        f"{name}: asked {getattr(profile, name)}, runs with {value}"
+        for name, value in resolved.items()
+        if value != getattr(profile, name)
+    ]
+    if wrong:
+        raise EngineLimitsError(
+            "the engine changed its limits (" + "; ".join(wrong) + "); set them in tiers[].engine"
+        )
+
+
+def sampling_parameters(generation: Generation) -> Any:
+    """vLLM's `SamplingParams`: final output only, two log probabilities per token, kept flat.
+
+    Text is decoded once at the end rather than token by token, unless stop strings need it.
+    """
+    from vllm import SamplingParams
+    from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
+
+    guide = None
+    if generation.json_schema is not None:
+        guide = StructuredOutputsParams(
+            json=json.loads(generation.json_schema), disable_any_whitespace=True
+        )
+    elif generation.choices:
+        guide = StructuredOutputsParams(choice=list(generation.choices))
+    return SamplingParams(
+        max_tokens=generation.max_tokens,
+        temperature=generation.temperature,
+        top_p=generation.top_p,
+        seed=generation.seed,
+        stop=list(generation.stop) or None,
+        structured_outputs=guide,
+        logprobs=2,
+        flat_logprobs=True,
+        detokenize=bool(generation.stop),
+        output_kind=RequestOutputKind.FINAL_ONLY,
+        skip_clone=True,
+    )
+
+
+def chosen_and_runner_up(flat: Any) -> tuple[list[float], list[float | None]]:
+    """Per generated token: its log probability, and that of the best other token vLLM named.
+
+    vLLM lists the sampled token first and then the most probable ones, which may include it.
+    """
+    chosen: list[float] = []
+    runner_up: list[float | None] = []
+    for start, end in zip(flat.start_indices, flat.end_indices, strict=True):
+        token = flat.token_ids[start]
+        chosen.append(flat.logprobs[start])
+        runner_up.append(
+            next(
+                (flat.logprobs[i] for i in range(start + 1, end) if flat.token_ids[i] != token),
+                None,
+            )
+        )
+    return chosen, runner_up
+
+
+def unanswered(
+    request: Request, reason: FinishReason, text: str, engine_s: float = 0.0
+) -> Completion:
+    """A completion without output; `text` says why."""
+    return Completion(
+        request_id=request.id,
+        text=text,
+        finish_reason=reason,
+        prompt_tokens=len(request.prompt_tokens),
+        output_tokens=0,
+        confidence=None,
+        engine_s=engine_s,
+    )

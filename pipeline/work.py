@@ -1,0 +1,43 @@
+"""What every coordinator of a run needs to know; picklable, made once by the driver.
+
+Boundary: values and callables that open things; no connection is held here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from checkpoints.store import Store
+from pipeline.outputs import OutputFormat
+from pipeline.tiers import Tier
+
+OpenStore = Callable[[], Store]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One run as a coordinator sees it."""
+
+    run_id: str
+    fingerprint: str
+    tiers: tuple[Tier, ...]  # in the order in which a document may try them
+    output_format: OutputFormat
+    passthrough: tuple[str, ...]
+    open_output: OpenStore
+    open_checkpoint: OpenStore
+    fence_token: int
+    coordinators: int  # that share the engines
+    shards_in_flight: int  # per coordinator
+    chunk_size: int  # requests per call to an engine
+    max_engine_deaths: int  # of one document, before it is set aside
+    flush_s: float  # between journal writes of an open shard
+
+    def in_flight(self, tier: Tier) -> int:
+        """Requests that one coordinator keeps in flight at a tier, so that all fill its replicas.
+
+        Sized for every replica the tier may have: when fewer are up, the rest waits in the engines'
+        queues, where it costs nothing.
+        """
+        wanted = tier.in_flight_per_replica * tier.placement.max_replicas
+        return max(self.chunk_size, -(-wanted // self.coordinators))
