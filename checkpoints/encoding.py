@@ -10,7 +10,7 @@ from checkpoints.errors import CorruptObjectError, NewerFormatError
 Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
 
 
-def canonical_json(value: Json | Mapping[str, object]) -> bytes:
+def canonical_json(value: "Json | Mapping[str, object]") -> bytes:
     """ASCII JSON with sorted keys and no blanks; ValueError for NaN and infinities."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return text.encode("ascii")

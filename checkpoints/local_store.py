@@ -88,18 +88,22 @@ class LocalStore:
         pending = [(str(start), f"{folder}/" if folder else "")]
         while pending:
             path, base = pending.pop()
-            with self._explained("list", base), suppress(FileNotFoundError, NotADirectoryError):
-                with os.scandir(path) as entries:
-                    for entry in entries:
-                        key = base + entry.name
-                        if key == TEMPORARY:
-                            continue
-                        if entry.is_dir():
-                            if key.startswith(prefix) or prefix.startswith(key + "/"):
-                                pending.append((entry.path, key + "/"))
-                        elif key.startswith(prefix):
-                            with suppress(FileNotFoundError):
-                                yield ObjectInfo(key, entry.stat().st_size)
+            with (
+                self._explained("list", base),
+                suppress(FileNotFoundError, NotADirectoryError),
+                os.scandir(path) as entries,
+            ):
+                for entry in entries:
+                    key = base + entry.name
+                    if key == TEMPORARY:
+                        continue
+                    if entry.is_dir():
+                        if key.startswith(prefix) or prefix.startswith(key + "/"):
+                            pending.append((entry.path, key + "/"))
+                    elif key.startswith(prefix):
+                        # A file may go between being listed and being looked at.
+                        with suppress(FileNotFoundError):
+                            yield ObjectInfo(key, entry.stat().st_size)
 
     def delete(self, keys: Iterable[str]) -> None:
         """See `Store.delete`."""

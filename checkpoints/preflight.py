@@ -14,9 +14,8 @@ from checkpoints.store import Store
 
 RACERS = 32
 _REMEDY = (
-    "Results could be lost or overwritten here. Use a store with conditional writes (AWS S3, Google "
-    "Cloud Storage's and Azure's S3 gateways vary; MinIO, Ceph and a local folder have them), or "
-    "update the server"
+    "Results could be lost or overwritten here: use AWS S3, another store that enforces "
+    "If-None-Match on PutObject, or a local folder"
 )
 
 

@@ -16,7 +16,7 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What decides a run's results: `parts` maps a part's name to its digest, `value` covers all."""
+    """What decides a run's results: `parts` maps names to digests, `value` covers all of them."""
 
     value: str
     parts: Mapping[str, str]

@@ -57,6 +57,9 @@ def explain(error: BaseException) -> Explained:
             return _one(
                 error, "check address and network; then start again, it resumes", Exit.UNREACHABLE
             )
+        # Not imported: its file imports Ray, and most commands do without.
+        case RuntimeError() if type(error).__name__ == "EngineStartError":
+            return _one(error, "correct the tier; --debug shows the engine's log", Exit.FAILED)
         case KeyboardInterrupt():
             return _one("stopped", "start it again; it resumes", Exit.INTERRUPTED)
         case inputs.InputAccessError() | inputs.InputUnavailableError():

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from jobs.console import AsJson, Debug, JobFile, Out
 from jobs.exit_codes import Exit
+
+if TYPE_CHECKING:  # commands import what they need, so that help appears at once
+    from jobs.status import RunStatus
 
 
 def status(
@@ -32,14 +35,7 @@ def status(
     found, now_unix_s = read_status(checkpoint, spec.checkpoint), time.time()
     for line in status_lines(found, now_unix_s=now_unix_s, job=str(job)):
         out.say(line)
-    out.result(
-        {
-            **asdict(found),
-            "state": found.state(now_unix_s),
-            "age_s": found.age_s(now_unix_s),
-            "is_stale": found.is_stale(now_unix_s),
-        }
-    )
+    out.result(_fields(found, now_unix_s))
 
 
 def verify(
@@ -115,18 +111,25 @@ def runs(
     from rich.table import Table
 
     from jobs.runs import find_runs
-    from jobs.wording import run_cells
+    from jobs.wiring import open_store
+    from jobs.wording import RUN_COLUMNS, run_cells
 
     out = Out(as_json=as_json)
-    now_unix_s = time.time()
-    found = find_runs(uri, now_unix_s=now_unix_s)
+    found, now_unix_s = find_runs(uri, open_store), time.time()
     if found:
-        table = Table(
-            "name", "run", "state", "documents", "errors", "cost", "age", "where", box=None
-        )
+        table = Table(*RUN_COLUMNS, box=None)
         for run in found:
             table.add_row(*run_cells(run, now_unix_s=now_unix_s))
         out.people.print(table)
     else:
         out.say(f"no runs under {uri}")
-    out.result({"runs": [asdict(run) for run in found]})
+    out.result({"runs": [_fields(run.status, now_unix_s) | {"uri": run.uri} for run in found]})
+
+
+def _fields(status: RunStatus, now_unix_s: float) -> dict[str, Any]:
+    return {
+        **asdict(status),
+        "state": status.state(now_unix_s),
+        "age_s": status.age_s(now_unix_s),
+        "is_stale": status.is_stale(now_unix_s),
+    }

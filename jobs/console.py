@@ -75,7 +75,7 @@ class ReportingGroup(TyperGroup):
         """Run the command; nothing but an exit leaves here."""
         try:
             return super().invoke(ctx)
-        except (typer.Exit, typer.Abort, typer.TyperException):
+        except (typer.Exit, typer.Abort, typer.TyperException, BrokenPipeError):
             raise
         except (Exception, KeyboardInterrupt) as error:
             explained = explain(error)

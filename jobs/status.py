@@ -1,6 +1,6 @@
 """What is known about a run from its objects alone; no Ray and no driver needed.
 
-Boundary: reads what the driver wrote (run.json, status.json, manifest.json), writes cancel.json.
+Boundary: reads what the driver wrote (run.json, status.json) and writes cancel.json.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import json
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
+import pipeline.status
 from checkpoints import keys
-from checkpoints.errors import CorruptObjectError, NoRunError
+from checkpoints.errors import NoRunError
 from checkpoints.run import read_run
 from checkpoints.store import Store
-from pipeline.progress import FINAL_STATES, ErrorExample, Snapshot, State
+from pipeline.progress import FINAL_STATES, Snapshot
 
 STALE = "stale"
 STALE_AFTER_S = 60.0  # the driver writes every few seconds
@@ -44,17 +44,12 @@ class RunStatus:
         return self.state(now_unix_s) == STALE
 
     def state(self, now_unix_s: float) -> str:
-        """One word, as `state_of` gives it."""
-        return state_of(self.snapshot, self.written_unix_s or self.created_unix_s, now_unix_s)
-
-
-def state_of(snapshot: Snapshot | None, last_word_unix_s: float, now_unix_s: float) -> str:
-    """A run's state in one word: its own, `submitted` before it has any, or `stale`."""
-    if snapshot is not None and snapshot.state in FINAL_STATES:
-        return str(snapshot.state)
-    if now_unix_s - last_word_unix_s > STALE_AFTER_S:
-        return STALE
-    return "submitted" if snapshot is None else str(snapshot.state)
+        """One word: the run's own state, `submitted` before it has any, or `stale`."""
+        if self.snapshot is not None and self.snapshot.state in FINAL_STATES:
+            return str(self.snapshot.state)
+        if now_unix_s - (self.written_unix_s or self.created_unix_s) > STALE_AFTER_S:
+            return STALE
+        return "submitted" if self.snapshot is None else str(self.snapshot.state)
 
 
 def read_status(checkpoint: Store, place: str) -> RunStatus:
@@ -62,32 +57,21 @@ def read_status(checkpoint: Store, place: str) -> RunStatus:
     record = read_run(checkpoint)
     if record is None:
         raise NoRunError(f"there is no run at {place}")
-    snapshot, written_unix_s = None, None
-    data = _read(checkpoint, keys.STATUS)
-    if data is not None:
-        snapshot, written_unix_s = decode_snapshot(data)
+    saved = pipeline.status.read_status(checkpoint)
+    try:
+        checkpoint.read(keys.CANCEL)
+        has_cancel_request = True
+    except FileNotFoundError:
+        has_cancel_request = False
     return RunStatus(
         run_id=record.run_id,
         name=record.name,
         created_unix_s=record.created_unix_s,
         output_uri=record.output_uri,
-        snapshot=snapshot,
-        written_unix_s=written_unix_s,
-        has_cancel_request=_read(checkpoint, keys.CANCEL) is not None,
+        snapshot=saved.snapshot if saved else None,
+        written_unix_s=saved.saved_unix_s if saved else None,
+        has_cancel_request=has_cancel_request,
     )
-
-
-def decode_snapshot(data: bytes) -> tuple[Snapshot, float]:
-    """status.json as (snapshot, time of writing in unix seconds)."""
-    try:
-        value: dict[str, Any] = json.loads(data)
-        known = {name.name for name in fields(Snapshot)}
-        taken = {name: entry for name, entry in value.items() if name in known}
-        taken["state"] = State(taken["state"])
-        taken["first_errors"] = tuple(ErrorExample(**entry) for entry in taken["first_errors"])
-        return Snapshot(**taken), float(value["written_unix_s"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise CorruptObjectError(f"{keys.STATUS} cannot be read: {error}") from error
 
 
 def request_cancel(checkpoint: Store, *, now_unix_s: float) -> None:
@@ -117,10 +101,3 @@ def wait_for_end(
         if now_unix_s() > deadline_s:
             raise TimeoutError(f"the run is still {status.state(now_unix_s())}")
         sleep(poll_s)
-
-
-def _read(store: Store, key: str) -> bytes | None:
-    try:
-        return store.read(key)
-    except FileNotFoundError:
-        return None

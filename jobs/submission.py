@@ -1,8 +1,8 @@
 """Which submission of a job to attach to, and under which id to start one: pure decisions.
 
-The id comes from the job's name and from what makes it the same work, so that a second submit of the
-same job finds the first. A failed or stopped submission cannot run again under its id (Ray keeps
-ids), so the next attempt takes the suffix -2, -3, ...; the run itself is the same and resumes.
+The id comes from the job's name and from what makes it the same work, so that a second submit of
+the same job finds the first. A failed or stopped submission cannot run again under its id (Ray
+keeps ids), so the next attempt takes the suffix -2, -3, ...; the run is the same and resumes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A job sent to a Ray cluster through Ray's job server, and its log followed.
 
-Boundary: the only file that speaks to the job server. Nothing secret is printed or stored: the token
-stays in the environment variables that Ray itself reads.
+Boundary: the only file that speaks to the job server. Nothing secret is printed or stored: the
+token stays in the environment variables that Ray itself reads.
 """
 
 from __future__ import annotations

@@ -131,16 +131,17 @@ def verdict_line(verdict: Verdict) -> str:
     )
 
 
+RUN_COLUMNS = ("name", "run", "state", "documents", "errors", "cost", "age", "where")
+
+
 def run_cells(run: FoundRun, *, now_unix_s: float) -> tuple[str, ...]:
-    """A run as the cells of `gleaner runs`."""
-    known = run.documents is not None
-    return (
-        run.name,
-        run.run_id,
-        run.state,
-        f"{count(run.finished or 0)}/{count(run.documents or 0)}" if known else "",
-        count(run.errors or 0) if known else "",
-        usd(run.cost_usd or 0.0) if known else "",
-        duration(now_unix_s - run.created_unix_s),
-        run.uri,
-    )
+    """A run as the cells of `gleaner runs`, one per column."""
+    status, counts = run.status, ("", "", "")
+    if status.snapshot is not None:
+        counts = (
+            f"{count(finished(status.snapshot))}/{count(status.snapshot.documents_total)}",
+            count(status.snapshot.documents_error),
+            usd(status.snapshot.cost_usd),
+        )
+    age = duration(now_unix_s - status.created_unix_s)
+    return (status.name, status.run_id, status.state(now_unix_s), *counts, age, run.uri)

@@ -3,25 +3,33 @@
 Boundary: async, free of Ray; engines are `Dispatcher`s, storage is `Store`s, time comes from the
 event loop. Several shards are open at once in one coordinator, so that a slow document of one shard
 leaves no engine idle.
-Invariants: a row is journaled at most `flush_s` after it exists; a shard's result is written once,
-by `commit_result`, when every document of the shard has a row; its journal is swept only after that.
+Invariants: a row is journaled at most `flush_s` after it exists. A shard's result is written once,
+when every document of it has a row; its journal is swept only after that.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from checkpoints.commit import Outcome, commit_result
-from checkpoints.journal import EngineDeath, Journal, JournalState, load_journal, sweep
+from checkpoints.journal import (
+    EngineDeath,
+    Journal,
+    JournalState,
+    load_journal,
+    new_writer_id,
+    sweep,
+)
 from checkpoints.lease import Fence
-from checkpoints.result import Receipt, ResultRow, encode_shard
-from checkpoints.resume import committed_receipt
+from checkpoints.result import Receipt, ResultRow
+from checkpoints.result_file import encode_shard, new_write_id, read_receipt
 from checkpoints.store import Store
-from pipeline.dispatch import DispatchLimits, Dispatcher, Send
+from pipeline.dispatch import Dispatcher, DispatchLimits, Send
 from pipeline.documents import Prepared
 from pipeline.engine import Completion, Request
 from pipeline.failures import Code, Failure
@@ -67,11 +75,10 @@ class Coordinator:
             FencedError: another driver has taken over the run.
             StoreError, OSError: the store failed for longer than its own retries last.
         """
-        committed = await asyncio.to_thread(committed_receipt, self._output, shard)
-        if committed is not None:  # by an earlier attempt of this very call
-            return committed
+        with contextlib.suppress(FileNotFoundError):  # else an earlier try of this call got it done
+            return await asyncio.to_thread(read_receipt, self._output, shard)
         past = await asyncio.to_thread(load_journal, self._checkpoint, shard)
-        journal = Journal(self._checkpoint, shard, f"{self.id}_{uuid.uuid4().hex[:8]}")
+        journal = Journal(self._checkpoint, shard, new_writer_id())
         opened = OpenShard(shard, journal, past.rows)
         self._open[shard] = opened
         try:
@@ -159,15 +166,14 @@ class Coordinator:
             opened.number,
             list(opened.rows.values()),
             fingerprint=self._work.fingerprint,
-            write_id=uuid.uuid4().hex,
+            write_id=new_write_id(),
             receipt=receipt,
             passthrough_names=self._work.passthrough,
         )
         await asyncio.to_thread(self._fence.check)
         outcome = await asyncio.to_thread(commit_result, self._output, opened.number, data)
         if outcome is Outcome.THEIRS:
-            theirs = await asyncio.to_thread(committed_receipt, self._output, opened.number)
-            receipt = receipt if theirs is None else theirs
+            receipt = await asyncio.to_thread(read_receipt, self._output, opened.number)
         await asyncio.to_thread(sweep, self._checkpoint, opened.number)
         return receipt
 

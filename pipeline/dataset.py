@@ -65,9 +65,9 @@ class ShardSource(Datasource):  # type: ignore[misc] # ray.data has no types
 
     def get_read_tasks(
         self,
-        parallelism: int,
-        per_task_row_limit: int | None = None,
-        data_context: DataContext | None = None,
+        parallelism: int,  # noqa: ARG002 - Ray's signature; the plan decides
+        per_task_row_limit: int | None = None,  # noqa: ARG002
+        data_context: DataContext | None = None,  # noqa: ARG002
     ) -> list[ReadTask]:
         """At most `MAX_READ_TASKS` tasks, each a consecutive range of the pending shards."""
         ranges = np.array_split(self._pending, min(len(self._pending), MAX_READ_TASKS))

@@ -92,16 +92,14 @@ class Dispatcher:
             for completion in await self._obtain([request for request, _ in chunk]):
                 if not answers[completion.request_id].done():
                     answers[completion.request_id].set_result(completion)
-        except BaseException as error:
+        except asyncio.CancelledError:
+            for future in answers.values():
+                future.cancel()
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the callers get it
             for future in answers.values():
                 if not future.done():
-                    _ = (
-                        future.cancel()
-                        if isinstance(error, asyncio.CancelledError)
-                        else (future.set_exception(error))
-                    )
-            if isinstance(error, asyncio.CancelledError):
-                raise
+                    future.set_exception(error)
 
     async def _obtain(self, requests: list[Request]) -> list[Completion]:
         await self._open.wait()

@@ -1,8 +1,8 @@
 """The driver's loop: consumes receipts, keeps the lease, shows progress, stops when it must.
 
 Boundary: one thread consumes the dataset; everything else happens in `drive`'s loop, once a second.
-Invariants: a driver that lost its lease stops its coordinators and writes nothing more. A stop waits
-until every coordinator has journaled what it holds (at most `STOP_S`).
+Invariants: a driver that lost its lease ends its coordinators and writes nothing more. A stop
+waits until every coordinator has journaled what it holds (at most `STOP_S`).
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import ray
 
 from checkpoints import keys
@@ -91,7 +89,6 @@ class Driver:
 
     def drive(
         self,
-        pending: npt.NDArray[np.int64],
         board: Any,
         receipts: Iterator[Receipt],
     ) -> Stop | None:

@@ -5,8 +5,8 @@ InputError                    refuse the job: a person corrects the spec or the 
 |-- MissingLocationError      the bucket, folder or file does not exist
 |-- InputAccessError          the credentials or the permissions do not suffice
 |-- UnsupportedSchemeError    no package here reads this kind of URL
-`-- UnknownFieldError         no document has the field
-InputChangedError             stop the run: an object is not the one that was planned
+|-- UnknownFieldError         no document has the field
+`-- InputChangedError         stop the run: an object is not the one that was planned
 InputUnavailableError         stop the attempt: reading failed in spite of retries; resume later
 """
 
@@ -42,18 +42,16 @@ class UnknownFieldError(InputError):
     """No document has the field that the spec names."""
 
 
-class InputChangedError(Exception):
+class InputChangedError(InputError):
     """An input object vanished or changed after the plan was made."""
 
     def __init__(self, uri: str, what: str) -> None:
-        super().__init__(uri, what)
-        self.uri, self.what = uri, what
+        remedy = "restore it, or start a new run with another output and checkpoint"
+        super().__init__("input.uri", f"{what} since the run was planned", uri, remedy)
+        self._given = (uri, what)
 
-    def __str__(self) -> str:
-        return (
-            f"{self.uri} {self.what} since the run was planned: restore it, or start a new run "
-            "with another checkpoint location"
-        )
+    def __reduce__(self) -> tuple[type["InputChangedError"], tuple[str, str]]:
+        return type(self), self._given
 
 
 class InputUnavailableError(Exception):

@@ -36,7 +36,7 @@ class Job:
     """One job, ready to be executed."""
 
     name: str
-    spec: Json  # as the user wrote it, resolved; kept in run.json
+    spec: Mapping[str, Json]  # as the user wrote it, resolved; kept in run.json
     identity: Mapping[str, Json]  # what changes results; becomes the fingerprint with the input's
     source: InputSource
     prompt: Prompt

@@ -34,10 +34,12 @@ class ShardPreparer:
         header = read_header(store)
         if header is None:
             raise NoRunError("the plan of this run is gone from its checkpoint")
-        tokens = [self._tokens(tier) for tier in self.tiers]
+        tokens = [tokens_of(tier) for tier in self.tiers]
         for shard in read_shards(store, header, numbers):
             yield shard.number, prepare_shard(shard, self.source, self.prompt, tokens)
 
-    def _tokens(self, tier: Tier) -> TierTokens:
-        room = tier.profile.max_model_len - tier.generation.max_tokens
-        return tier_tokens(tier.name, tier.model, tier.revision, max_prompt_tokens=room)
+
+def tokens_of(tier: Tier) -> TierTokens:
+    """How this tier counts tokens; what its longest answer needs is kept free."""
+    room = tier.profile.max_model_len - tier.generation.max_tokens
+    return tier_tokens(tier.name, tier.model, tier.revision, max_prompt_tokens=room)

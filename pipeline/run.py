@@ -17,7 +17,6 @@ from checkpoints import keys
 from checkpoints.journal import sweep_committed
 from checkpoints.lease import Lease
 from checkpoints.owner import this_process
-from checkpoints.plan import PlanHeader, read_header
 from checkpoints.preflight import check_store
 from checkpoints.receipts import load_totals
 from checkpoints.resume import list_results
@@ -56,7 +55,7 @@ def execute(
     run = open_run(checkpoint, run_record(job, files))
     with LeaseKeeper(Lease(checkpoint, this_process(job.name))) as lease:
         checkpoint.delete([keys.CANCEL])
-        header = read_header(checkpoint) or plan_input(
+        header = plan_input(
             files, job.source, checkpoint, target_shard_tokens=job.limits.target_shard_tokens
         )
         listing = list_results(output, header)
@@ -112,6 +111,6 @@ def _finish(
     deploy(run.run_id, job.tiers, job.make_engine)
     board = start_board()
     prepare = ShardPreparer(job.source, job.prompt, job.tiers, job.open_checkpoint)
-    stop = driver.drive(pending, board, finish_shards(work, pending, prepare, board))
+    stop = driver.drive(board, finish_shards(work, pending, prepare, board))
     undeploy(run.run_id, job.tiers)
     return stop

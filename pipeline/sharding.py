@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from checkpoints.plan import Slice
 from numpy.typing import NDArray
 
-from pipeline.census import Grains
+from checkpoints.plan import Slice
+from pipeline.grains import Grains
 from pipeline.listing import FileTable
 
 MOST_DOCUMENTS = 2_000

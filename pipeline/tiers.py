@@ -70,6 +70,6 @@ class Tier:
     def in_flight_per_replica(self) -> int:
         """Requests kept at one replica: twice what it decodes together, so that it never idles.
 
-        What waits in the engine's queue costs no GPU memory and is not lost work when the node goes.
+        What waits in the engine's queue costs no GPU memory and is no lost work when the node goes.
         """
         return 2 * self.profile.max_num_seqs

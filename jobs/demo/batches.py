@@ -15,19 +15,13 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 from jobs.demo.document import draw_document
-from jobs.demo.prompt import END_TOKEN, prompt_text
+from jobs.demo.drills import Driller
+from jobs.demo.examples import Example, example_of
+from jobs.demo.prompt import PAD_TOKEN
 
-PROMPT_WEIGHT = 0.1
+PROMPT_WEIGHT = 0.05
 _STEPS_PER_CHUNK = 50
 _IGNORED = 0.0
-
-
-@dataclass(frozen=True)
-class Example:
-    """Token ids of prompt and answer together; the answer starts at `answer_start`."""
-
-    token_ids: tuple[int, ...]
-    answer_start: int
 
 
 @dataclass(frozen=True)
@@ -45,20 +39,15 @@ class Supply:
     seed: int
     batch_documents: int
     weights: tuple[float, float, float]
+    drill_steps: int
     easy_until_step: int
 
     def weights_at(self, step: int) -> tuple[float, float, float]:
-        """Mostly forms at first, the full mixture from `easy_until_step` on."""
-        progress = min(1.0, step / self.easy_until_step) if self.easy_until_step else 1.0
+        """Only forms right after the drills, the full mixture from `easy_until_step` on."""
+        easy_steps = max(1, self.easy_until_step - self.drill_steps)
+        progress = min(1.0, max(0, step - self.drill_steps) / easy_steps)
         form, layout, prose = self.weights
         return (form + 2.0 * (1.0 - progress), layout * progress, prose * progress)
-
-
-def example_of(tokenizer: PreTrainedTokenizerFast, text: str, answer_json: str) -> Example:
-    """Prompt, answer and end token as ids."""
-    prompt = tokenizer.encode(prompt_text(text))
-    answer = tokenizer.encode(answer_json + END_TOKEN)
-    return Example((*prompt, *answer), len(prompt))
 
 
 def collate(examples: list[Example], pad_token_id: int) -> Batch:
@@ -78,7 +67,7 @@ def batches(
     supply: Supply, tokenizer: PreTrainedTokenizerFast, first_step: int, last_step: int
 ) -> Iterator[Batch]:
     """The batches of steps `first_step` to `last_step - 1`, drawn ahead in another process."""
-    pad_token_id = tokenizer.convert_tokens_to_ids(["<|pad|>"])[0]
+    pad_token_id = tokenizer.convert_tokens_to_ids([PAD_TOKEN])[0]
     first_chunk = first_step // _STEPS_PER_CHUNK
     last_chunk = -(-last_step // _STEPS_PER_CHUNK)
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
@@ -95,13 +84,19 @@ def batches(
 def _chunk(supply: Supply, tokenizer: PreTrainedTokenizerFast, chunk: int) -> list[list[Example]]:
     """The examples of one chunk of steps, those of one batch being of similar length."""
     size = supply.batch_documents
-    first = chunk * _STEPS_PER_CHUNK * size
-    weights = supply.weights_at(chunk * _STEPS_PER_CHUNK)
-    examples = []
-    for index in range(first, first + _STEPS_PER_CHUNK * size):
-        document = draw_document(supply.seed, index, is_held_out=False, weights=weights)
-        examples.append(example_of(tokenizer, document.text(), document.answer.to_json()))
+    count = _STEPS_PER_CHUNK * size
+    first_step = chunk * _STEPS_PER_CHUNK
+    rng = random.Random(f"{supply.seed}:{chunk}")
+    if first_step < supply.drill_steps:
+        driller = Driller(rng, tokenizer)
+        examples = [driller.example() for _ in range(count)]
+    else:
+        weights = supply.weights_at(first_step)
+        examples = []
+        for index in range(chunk * count, (chunk + 1) * count):
+            document = draw_document(supply.seed, index, is_held_out=False, weights=weights)
+            examples.append(example_of(tokenizer, document.text(), document.answer.to_json()))
     examples.sort(key=lambda example: len(example.token_ids))
-    groups = [examples[start : start + size] for start in range(0, len(examples), size)]
-    random.Random(f"{supply.seed}:{chunk}").shuffle(groups)
+    groups = [examples[start : start + size] for start in range(0, count, size)]
+    rng.shuffle(groups)
     return groups

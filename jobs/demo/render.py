@@ -105,7 +105,7 @@ def _html(blocks: Sequence[Block], *, is_tabular: bool) -> str:
                 parts += [f"<div>{_escaped(f'{label}: {value}')}</div>" for label, value in rows]
             case Table(rows):
                 parts.append(_html_table(rows))
-    head = '<meta charset="utf-8"><title>Document</title><style>td {padding: 2px}</style>'
+    head = '<meta charset="utf-8"><style>td {padding: 2px}</style>'
     body = "\n".join(parts)
     return f"<!doctype html>\n<html><head>{head}</head>\n<body>\n{body}\n</body></html>\n"
 

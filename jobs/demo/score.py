@@ -13,8 +13,10 @@ import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from jobs.demo.answer import Difficulty, Kind
-from jobs.demo.batches import collate, example_of
+from jobs.demo.batches import collate
 from jobs.demo.document import draw_document
+from jobs.demo.examples import example_of
+from jobs.demo.prompt import PAD_TOKEN
 
 _BATCH_DOCUMENTS = 32
 
@@ -45,7 +47,7 @@ def exact_matches(
     device: torch.device,
 ) -> list[bool]:
     """For each case whether greedy decoding gives exactly the gold answer."""
-    pad_token_id = tokenizer.convert_tokens_to_ids(["<|pad|>"])[0]
+    pad_token_id = tokenizer.convert_tokens_to_ids([PAD_TOKEN])[0]
     examples = [example_of(tokenizer, case.text, case.answer_json) for case in cases]
     order = sorted(range(len(cases)), key=lambda place: len(examples[place].token_ids))
     matches = [False] * len(cases)

@@ -27,6 +27,7 @@ class Recipe:
     inner_width: int
     layers: int
     heads: int
+    drill_steps: int
     steps: int
     batch_documents: int
     peak_rate: float
@@ -34,8 +35,8 @@ class Recipe:
 
 
 RECIPES = {
-    Size.SMALL: Recipe(128, 320, 2, 4, 2500, 32, 3e-3, (1.0, 1.0, 1.0)),
-    Size.LARGE: Recipe(256, 640, 4, 4, 3200, 24, 2e-3, (0.6, 1.2, 1.2)),
+    Size.SMALL: Recipe(128, 320, 2, 4, 900, 3000, 24, 3e-3, (1.0, 1.0, 1.0)),
+    Size.LARGE: Recipe(192, 512, 4, 6, 700, 3400, 16, 3e-3, (0.6, 1.2, 1.2)),
 }
 
 
@@ -50,6 +51,7 @@ def llama_config(recipe: Recipe, *, eos_token_id: int, pad_token_id: int) -> Lla
         num_key_value_heads=recipe.heads,
         head_dim=recipe.width // recipe.heads,
         max_position_embeddings=MAX_TOKENS,
+        initializer_range=recipe.width**-0.5,
         tie_word_embeddings=True,
         bos_token_id=None,
         eos_token_id=eos_token_id,

@@ -28,7 +28,7 @@ _TOKENIZER_DOCUMENTS = 4000
 _CHECKPOINT_EVERY_STEPS = 200
 _WARM_UP_STEPS = 100
 _FINAL_RATE_SHARE = 0.03
-_EASY_SHARE = 0.12
+_EASY_SHARE = 0.15
 _EVALUATION_SEED = 90_001
 
 
@@ -48,6 +48,19 @@ def build_tokenizer(seed: int) -> PreTrainedTokenizerFast:
     """The tokenizer both sizes share; follows from the seed alone."""
     drawn = (draw_document(seed, index, is_held_out=False) for index in range(_TOKENIZER_DOCUMENTS))
     return train_tokenizer(f"{document.text()}\n{document.answer.to_json()}" for document in drawn)
+
+
+def build_optimizers(model: LlamaForCausalLM) -> tuple[torch.optim.Optimizer, ...]:
+    """Muon for the matrices inside the layers, AdamW for the embedding and the norms."""
+    matrices: list[torch.nn.Parameter] = []
+    others: list[torch.nn.Parameter] = []
+    for name, parameter in model.named_parameters():
+        is_matrix = parameter.ndim == 2 and "embed" not in name
+        (matrices if is_matrix else others).append(parameter)
+    return (
+        torch.optim.Muon(matrices, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=0.0),
+    )
 
 
 def rate_at(step: int, steps: int, peak: float) -> float:
@@ -79,29 +92,29 @@ def train(run: Run) -> LlamaForCausalLM:
     pad_token_id, end_token_id = tokenizer.convert_tokens_to_ids(["<|pad|>", "<|end|>"])
     config = llama_config(recipe, eos_token_id=end_token_id, pad_token_id=pad_token_id)
     model = LlamaForCausalLM(config).to(run.device)
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=recipe.peak_rate, betas=(0.9, 0.98), weight_decay=0.05, fused=True
-    )
-    first_step = _restore(run.work, model, optimizer)
+    optimizers = build_optimizers(model)
+    first_step = _restore(run.work, model, optimizers)
+    easy_until_step = recipe.drill_steps + int(_EASY_SHARE * (recipe.steps - recipe.drill_steps))
     supply = Supply(
-        run.seed, recipe.batch_documents, recipe.weights, int(recipe.steps * _EASY_SHARE)
+        run.seed, recipe.batch_documents, recipe.weights, recipe.drill_steps, easy_until_step
     )
     started_s = time.monotonic()
     drawn = batches(supply, tokenizer, first_step, recipe.steps)
     for step, batch in enumerate(drawn, start=first_step):
         rate = rate_at(step, recipe.steps, recipe.peak_rate)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
         loss = weighted_loss(model, batch, run.device)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            optimizer.step()
+            optimizer.zero_grad()
         if step % 25 == 0:
             spent_s = time.monotonic() - started_s
             print(f"step {step} loss {loss.item():.4f} rate {rate:.5f} {spent_s:.0f} s", flush=True)
         if (step + 1) % _CHECKPOINT_EVERY_STEPS == 0 or step + 1 == recipe.steps:
-            _save_checkpoint(run.work, model, optimizer, step + 1)
+            _save_checkpoint(run.work, model, optimizers, step + 1)
             _report(run, model, tokenizer)
     save_model(model, tokenizer, run.out)
     return model
@@ -124,22 +137,25 @@ def _report(run: Run, model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFas
 
 
 def _save_checkpoint(
-    work: Path, model: LlamaForCausalLM, optimizer: torch.optim.Optimizer, step: int
+    work: Path, model: LlamaForCausalLM, optimizers: Sequence[torch.optim.Optimizer], step: int
 ) -> None:
     work.mkdir(parents=True, exist_ok=True)
-    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
-    torch.save(state, work / "checkpoint.part")
-    (work / "checkpoint.part").replace(work / "checkpoint.pt")
+    states = [optimizer.state_dict() for optimizer in optimizers]
+    torch.save({"model": model.state_dict(), "optimizers": states, "step": step}, work / "part")
+    (work / "part").replace(work / "checkpoint.pt")
 
 
-def _restore(work: Path, model: LlamaForCausalLM, optimizer: torch.optim.Optimizer) -> int:
+def _restore(
+    work: Path, model: LlamaForCausalLM, optimizers: Sequence[torch.optim.Optimizer]
+) -> int:
     """The step to go on with; 0 without a checkpoint."""
     path = work / "checkpoint.pt"
     if not path.exists():
         return 0
     state = torch.load(path, weights_only=True)
     model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
+    for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
+        optimizer.load_state_dict(saved)
     return int(state["step"])
 
 

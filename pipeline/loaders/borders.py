@@ -3,10 +3,10 @@
 Census and loaders share these functions, so that a slice cut by the one is read by the other as
 the same records. A buffer always begins at the start of a record.
 
-* jsonl: a record is a line that holds more than blanks; `rows` are line numbers from 0.
+* jsonl: a record is a line that holds more than blanks.
 * CSV (RFC 4180): a quote opens only at the start of a field; a quoted field may hold line ends.
-  Empty lines are no records; `rows` count records from 0. A quote that is not closed within
-  LONGEST_RECORD_BYTES, or at all, costs its own line only, not the rest of the file.
+  Empty lines are no records. A quote that is not closed within LONGEST_RECORD_BYTES, or at all,
+  costs its own line only, not the rest of the file.
 """
 
 from dataclasses import dataclass
@@ -27,9 +27,7 @@ class Records:
 
     starts: NDArray[np.int64]
     ends: NDArray[np.int64]  # behind the line end, if there is one
-    rows: NDArray[np.int64]
     consumed_bytes: int  # the next buffer begins here
-    consumed_rows: int
 
 
 def line_records(buffer: bytes, *, at_end: bool) -> Records:
@@ -45,10 +43,7 @@ def csv_records(buffer: bytes, *, delimiter: bytes, at_end: bool) -> Records:
     ends = _csv_ends_at_once(data, delimiter, at_end)
     if ends is None:
         ends = _csv_ends_one_by_one(buffer, delimiter, at_end)
-    found = _without_blanks(buffer, data, ends, _LINE_BLANKS)
-    count = len(found.starts)
-    rows = np.arange(count, dtype=np.int64)
-    return Records(found.starts, found.ends, rows, found.consumed_bytes, count)
+    return _without_blanks(buffer, data, ends, _LINE_BLANKS)
 
 
 def _with_rest(ends: NDArray[np.int64], length: int, at_end: bool) -> NDArray[np.int64]:
@@ -62,13 +57,14 @@ def _without_blanks(
 ) -> Records:
     if len(ends) == 0:
         none = np.zeros(0, np.int64)
-        return Records(none, none, none, 0, 0)
+        return Records(none, none, 0)
     starts = np.concatenate((np.zeros(1, np.int64), ends[:-1]))
     keep = np.ones(len(ends), bool)
-    for index in np.flatnonzero(np.isin(data[starts], np.frombuffer(blanks, np.uint8))).tolist():
+    may_be_blank = np.zeros(256, bool)
+    may_be_blank[list(blanks)] = True
+    for index in np.flatnonzero(may_be_blank[data[starts]]).tolist():
         keep[index] = bool(buffer[starts[index] : ends[index]].strip(blanks))
-    rows = np.flatnonzero(keep)
-    return Records(starts[rows], ends[rows], rows, int(ends[-1]), len(ends))
+    return Records(starts[keep], ends[keep], int(ends[-1]))
 
 
 def _csv_ends_at_once(

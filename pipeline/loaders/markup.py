@@ -27,10 +27,14 @@ _WINDOWS = frozenset({"iso-8859-1", "iso8859-1", "latin-1", "latin1", "us-ascii"
 _DROPPED = frozenset({"script", "style", "template"})
 _CELLS = frozenset({"td", "th"})
 _BLOCKS = frozenset(
-    """address article aside blockquote body caption center dd details dialog dir div dl dt
-    fieldset figcaption figure footer form h1 h2 h3 h4 h5 h6 head header hgroup hr html legend li
-    main menu nav ol optgroup option p pre search section select summary table tbody textarea tfoot
-    thead title ul""".split()
+    {
+        *("address", "article", "aside", "blockquote", "body", "caption", "center", "dd"),
+        *("details", "dialog", "dir", "div", "dl", "dt", "fieldset", "figcaption", "figure"),
+        *("footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "head", "header", "hgroup"),
+        *("hr", "html", "legend", "li", "main", "menu", "nav", "ol", "optgroup", "option", "p"),
+        *("pre", "search", "section", "select", "summary", "table", "tbody", "textarea"),
+        *("tfoot", "thead", "title", "ul"),
+    }
 )
 _BLANKS = re.compile(r"[ \t\r\n\f]+")
 _BLANK_LINES = re.compile(r"\n(?:[ \t]*\n){2,}")

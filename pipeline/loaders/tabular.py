@@ -19,6 +19,7 @@ from pipeline.loaders.borders import BOM, LONGEST_RECORD_BYTES, csv_records, lin
 from pipeline.reading import opened, read_range
 
 _HEAD_BYTES = 64 * 1024
+_COUNT_BYTES = 8 * 1024 * 1024
 _PARQUET_BATCH_ROWS = 256
 BROKEN_PARQUET = (pa.ArrowException, ValueError, OverflowError, OSError)
 """What pyarrow raises for content that is not (whole) Parquet or does not fit Python's types."""
@@ -45,44 +46,61 @@ class Header:
     failure: Failure | None = None  # then every row of the file has it
 
 
-def jsonl_rows(
-    uri: str, version: str, start: int, stop: int, first_row: int
-) -> Iterator[Row]:
+def jsonl_rows(uri: str, version: str, start: int, stop: int, first_row: int) -> Iterator[Row]:
     """The records between two record borders."""
     buffer = read_range(uri, version, start, stop)
     found = line_records(buffer, at_end=True)
-    for begin, end, row in zip(
-        found.starts.tolist(), found.ends.tolist(), found.rows.tolist(), strict=True
+    for row, (begin, end) in enumerate(
+        zip(found.starts.tolist(), found.ends.tolist(), strict=True), first_row
     ):
-        yield parse_line(buffer[begin:end], first_row + row, start + begin)
+        try:
+            yield Row(row, parse_line(buffer[begin:end]), buffer[begin:end])
+        except MalformedLineError as error:
+            where = f"line {_lines_before(uri, version, start) + buffer.count(10, 0, begin) + 1:,}"
+            if isinstance(error.__cause__, UnicodeDecodeError):
+                at_byte = start + begin + error.__cause__.start
+                bad = failure(Code.UNDECODABLE, f"{where} is not UTF-8 at byte {at_byte:,}")
+            else:
+                bad = failure(Code.MALFORMED_ROW, f"{where} {error}")
+            yield Row(row, {}, buffer[begin:end], bad)
 
 
-def parse_line(line: bytes, row: int, offset: int) -> Row:
-    """One jsonl line; `row` counts lines from 0, `offset` is its first byte in the file."""
-    line = line.strip(b" \t\r\n")
+class MalformedLineError(Exception):
+    """A jsonl line that is no JSON object; the message completes "line N ..."."""
+
+
+def parse_line(line: bytes) -> dict[str, Any]:
+    """The object in one jsonl line; MalformedLineError, caused by UnicodeDecodeError or not."""
     try:
         value: object = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        bad = _undecodable(line, f"line {row + 1}", offset)
-        if bad is not None:
-            return Row(row, {}, line, bad)
         try:
-            value = _whole_characters(json.loads(line))  # also takes NaN and lone surrogates
+            text = line.decode("utf-8")
+        except UnicodeDecodeError as cause:
+            raise MalformedLineError("is not UTF-8") from cause
+        try:
+            value = _whole_characters(json.loads(text))  # also takes NaN and lone surrogates
         except (ValueError, RecursionError):
-            reason = f"line {row + 1} is not JSON: {error}"
-            return Row(row, {}, line, failure(Code.MALFORMED_ROW, reason))
+            raise MalformedLineError(f"is not JSON: {error.msg}, column {error.colno}") from error
     if not isinstance(value, dict):
-        reason = f"line {row + 1} holds {_kind(value)}, expected a JSON object"
-        return Row(row, {}, line, failure(Code.MALFORMED_ROW, reason))
-    return Row(row, value, line)
-
-
-def exact_id(row: Row, name: str) -> object:
-    """The value of an id field; an integer beyond 64 bits, which orjson rounds, in full."""
-    value = row.record.get(name)
-    if isinstance(value, float) and row.content[:1] == b"{":
-        return json.loads(row.content).get(name)
+        raise MalformedLineError(f"holds {_kind(value)}, expected a JSON object")
     return value
+
+
+@lru_cache(maxsize=1024)
+def _lines_before(uri: str, version: str, stop: int) -> int:
+    """How many lines of the file end before byte `stop`; needed only to name a malformed line."""
+    with opened(uri, version) as file:
+        lines = 0
+        while file.tell() < stop:
+            lines += file.read(min(_COUNT_BYTES, stop - file.tell())).count(b"\n")
+    return lines
+
+
+def exact_id(record: Mapping[str, object], name: str, line: bytes) -> object:
+    """The value of a jsonl record's id field; beyond 64 bits orjson would round it."""
+    value = record.get(name)
+    return json.loads(line).get(name) if isinstance(value, float) else value
 
 
 def csv_rows(
@@ -92,12 +110,10 @@ def csv_rows(
     header = csv_header(uri, version, delimiter)
     buffer = read_range(uri, version, start, stop)
     found = csv_records(buffer, delimiter=delimiter.encode(), at_end=True)
-    for begin, end, row in zip(
-        found.starts.tolist(), found.ends.tolist(), found.rows.tolist(), strict=True
+    for row, (begin, end) in enumerate(
+        zip(found.starts.tolist(), found.ends.tolist(), strict=True), first_row
     ):
-        yield parse_csv_row(
-            buffer[begin:end], header, first_row + row, start + begin, delimiter
-        )
+        yield parse_csv_row(buffer[begin:end], header, row, start + begin, delimiter)
 
 
 @lru_cache(maxsize=256)

@@ -1,0 +1,57 @@
+"""Checks of a job that need more than its file: the input, the schema, the stores.
+
+Boundary: reads listings and the first documents, writes and removes a probe in each store; starts
+neither Ray nor an engine.
+"""
+
+from __future__ import annotations
+
+from checkpoints.errors import UnsafeStoreError
+from checkpoints.preflight import check_store
+from jobs.schema_engine import engine_refusal
+from jobs.spec import JobSpec
+from jobs.spec_checks import check_template_variables
+from jobs.spec_errors import Problem, SpecError
+from jobs.spec_task import JsonOutput
+from jobs.wiring import input_source, open_stores
+from pipeline.listing import list_inputs
+from pipeline.planning import check_fields, field_names
+from pipeline.prompts import Prompt
+
+
+def check_job(spec: JobSpec) -> None:
+    """Refuse a job that cannot work, before anything starts.
+
+    Raises:
+        SpecError: a template variable that no document has, or a schema no engine compiles.
+        InputError: nothing to read, no permission, or a field that no document has.
+        UnsafeStoreError, PermissionError, OSError: a store cannot hold the run.
+    """
+    output = spec.task.output
+    schema = output.json_schema if isinstance(output, JsonOutput) else None
+    refusal = None if schema is None else engine_refusal(schema)
+    if refusal is not None:
+        raise SpecError(
+            [
+                Problem(
+                    "task.output.schema",
+                    f"the engine cannot compile it: {refusal}",
+                    None,
+                    "simplify the schema",
+                )
+            ]
+        )
+    source = input_source(spec)
+    available = field_names(source, list_inputs(source))
+    check_fields(source, available)
+    variables = Prompt(spec.task.system, spec.task.prompt).variables()
+    unknown = check_template_variables(variables, available)
+    if unknown:
+        raise SpecError(unknown)
+    for field, store in zip(("output", "checkpoint"), open_stores(spec), strict=True):
+        try:
+            check_store(store)
+        except UnsafeStoreError as error:
+            raise SpecError(
+                [Problem(field, str(error), getattr(spec, field), "choose another store")]
+            ) from error

@@ -1,0 +1,91 @@
+"""Prompts as token ids, exactly as the engine's model sees them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Protocol
+
+Chat = tuple[str | None, str]
+"""A system prompt, or None, and what the user says."""
+
+
+class Tokenizer(Protocol):
+    """What prepare_shard needs of a tokenizer; equal tokenizers encode alike."""
+
+    def encode_chat(self, system: str | None, user: str) -> tuple[int, ...]:
+        """One prompt as token ids, ready for generation."""
+
+    def encode_chats(self, chats: Sequence[Chat]) -> list[tuple[int, ...]]:
+        """Many prompts at once, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class HFTokenizer:
+    """A Hugging Face tokenizer by path or name; loaded on first use, once per process.
+
+    With a chat template, the prompt is that template with the generation prompt; without one it is
+    the system prompt, a blank line and the user's text, with the special tokens that the tokenizer
+    itself puts around a text.
+    """
+
+    path: str
+    revision: str | None = None
+
+    def encode_chat(self, system: str | None, user: str) -> tuple[int, ...]:
+        """See Tokenizer."""
+        return self.encode_chats([(system, user)])[0]
+
+    def encode_chats(self, chats: Sequence[Chat]) -> list[tuple[int, ...]]:
+        """See Tokenizer."""
+        if not chats:
+            return []
+        tokenizer = _load(self.path, self.revision)
+        has_template = bool(tokenizer.chat_template)
+        texts = [
+            _templated(tokenizer, chat) if has_template else plain_prompt(chat) for chat in chats
+        ]
+        # A chat template writes its special tokens itself.
+        encoded = tokenizer(
+            texts,
+            add_special_tokens=not has_template,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+            verbose=False,
+        )
+        return [tuple(ids) for ids in encoded["input_ids"]]
+
+
+@dataclass(frozen=True, slots=True)
+class TierTokens:
+    """How a tier counts: its tokenizer, and its max_model_len less the longest answer."""
+
+    name: str
+    tokenizer: Tokenizer
+    max_prompt_tokens: int
+
+
+def tier_tokens(
+    name: str, model: str, revision: str | None, *, max_prompt_tokens: int
+) -> TierTokens:
+    """A tier that counts with the tokenizer of its own model."""
+    return TierTokens(name, HFTokenizer(model, revision), max_prompt_tokens)
+
+
+def plain_prompt(chat: Chat) -> str:
+    """The prompt for a model without a chat template."""
+    system, user = chat
+    return f"{system}\n\n{user}" if system else user
+
+
+def _templated(tokenizer: Any, chat: Chat) -> str:
+    system, user = chat
+    messages = [{"role": "system", "content": system}] if system else []
+    messages.append({"role": "user", "content": user})
+    return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+
+
+@lru_cache(maxsize=8)
+def _load(path: str, revision: str | None) -> Any:
+    from transformers import AutoTokenizer  # takes seconds: only where tokens are made
+
+    return AutoTokenizer.from_pretrained(path, revision=revision)
