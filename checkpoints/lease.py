@@ -12,6 +12,7 @@ with another's:
 """
 
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -32,9 +33,10 @@ CHECK_EVERY_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class LeaseRecord:
-    """The content of a lease object."""
+    """The content of a lease object; `acquisition` makes the bytes unique to one attempt."""
 
     token: int
+    acquisition: str
     owner: Owner
     ttl_s: float
     heartbeat: int
@@ -168,7 +170,14 @@ class Lease:
 
     def _take(self, token: int) -> int:
         began_s = self._now()
-        record = LeaseRecord(token, self._owner, self._ttl_s, heartbeat=0, released=False)
+        record = LeaseRecord(
+            token=token,
+            acquisition=uuid.uuid4().hex,
+            owner=self._owner,
+            ttl_s=self._ttl_s,
+            heartbeat=0,
+            released=False,
+        )
         if create_once(self._store, keys.lease_key(token), _encode(record)) is Outcome.THEIRS:
             raise LeaseHeldError("another driver took the run over a moment before this one")
         self._record, self._renewed_s, self._fenced = record, began_s, False
@@ -229,6 +238,7 @@ def read_lease(store: Store) -> LeaseRecord | None:
         value: dict[str, Any] = parse_object(key, store.read(key), newest_format=FORMAT_VERSION)
         return LeaseRecord(
             token=value["token"],
+            acquisition=value["acquisition"],
             owner=Owner(**value["owner"]),
             ttl_s=value["ttl_s"],
             heartbeat=value["heartbeat"],

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from jobs.console import AsJson, Debug, JobFile, Out, print_json
-from jobs.exit_codes import Exit
 
 
 def init(
@@ -66,18 +65,12 @@ def validate(
 
     out = Out(as_json=as_json)
     spec = load_spec(job)
-    problems: list[str] = []
     if not offline:
-        from jobs.wiring import validate_job
+        from jobs.validation import check_job
 
-        problems = validate_job(spec)
-    for problem in problems:
-        out.say(problem, style="bold red")
-    if not problems:
-        out.say(f"{job}: valid; start it with: gleaner run {job}")
-    out.result({"valid": not problems, "problems": problems})
-    if problems:
-        raise typer.Exit(Exit.BAD_USAGE)
+        check_job(spec)
+    out.say(f"{job}: valid; start it with: gleaner run {job}")
+    out.result({"valid": True})
 
 
 def plan(
@@ -89,11 +82,11 @@ def plan(
 
     Example: gleaner plan job.yaml
     """
+    from jobs.plan_preview import preview_plan
     from jobs.spec_file import load_spec
-    from jobs.wiring import plan_job
 
     out = Out(as_json=as_json)
-    summary = dataclasses.asdict(plan_job(load_spec(job)))
+    summary = dataclasses.asdict(preview_plan(load_spec(job)))
     width = max(len(name) for name in summary)
     for name, value in summary.items():
         shown = f"{value:,}" if isinstance(value, int | float) else value

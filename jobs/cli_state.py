@@ -52,12 +52,11 @@ def verify(
     from checkpoints.verify import verify as prove
     from jobs.spec_file import load_spec
     from jobs.wiring import open_stores
-    from jobs.wording import verdict_line
 
     out = Out(as_json=as_json)
     spec = load_spec(job)
     verdict = prove(*open_stores(spec))
-    out.say(verdict_line(verdict))
+    out.say(verdict.line())
     for problem in verdict.problems:
         out.say(problem, style="bold red")
     exit_code = Exit.DONE if verdict.proven else Exit.FAILED

@@ -23,9 +23,9 @@ class JobSpec(Part):
     name: Slug
     """The name of the job: lower-case letters, digits, - and _."""
     input: InputSpec
-    """Which documents to read."""
+    """The documents, and where in them the id and the text are."""
     task: TaskSpec
-    """What is done with each document."""
+    """What the model is asked about each document, and what an answer is."""
     tiers: tuple[TierSpec, ...] = Field(min_length=1)
     """The models, cheap to strong; at least one."""
     route: Slug | None = None
@@ -41,7 +41,10 @@ class JobSpec(Part):
 
     @model_validator(mode="after")
     def _parts_agree(self) -> JobSpec:
-        problems = cross_checks(self.model_dump(mode="json"))
+        tree = self.model_dump(mode="json")
+        if "checkpoint" not in self.model_fields_set:
+            del tree["checkpoint"]
+        problems = cross_checks(tree)
         if problems:
             first = problems[0]
             raise refusal(f"{first.field}: {first.wrong}", first.remedy)

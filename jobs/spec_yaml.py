@@ -29,10 +29,7 @@ class _Dumper(yaml.SafeDumper):
     """Quotes every text: what needs quotes differs between YAML versions."""
 
 
-_Dumper.add_representer(
-    str,
-    lambda dumper, text: dumper.represent_scalar(_TEXT, escape_references(text), style='"'),
-)
+_Dumper.add_representer(str, lambda dumper, text: dumper.represent_scalar(_TEXT, text, style='"'))
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
 _Loader.add_implicit_resolver(_NULL, re.compile(r"^(?:~|null|)$"), ["~", "n", ""])
 _Loader.add_implicit_resolver(
@@ -43,17 +40,27 @@ _Loader.add_implicit_resolver(
     re.compile(r"^[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?$"),
     list("-+.0123456789"),
 )
+# Plain YAML reads 012 as octal 10.
+_Loader.add_constructor("tag:yaml.org,2002:int", lambda _, node: int(node.value))
 _Loader.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile(r"^<<$"), ["<"])
-
-
-def escape_references(text: str) -> str:
-    """`text` such that reading it back changes nothing in it."""
-    return re.sub(r"\$(?=\{[A-Za-z_][A-Za-z0-9_]*(?::-[^}]*)?\})", "$$", text)
 
 
 def write_yaml(tree: Mapping[str, object]) -> str:
     """A tree as YAML that `read_yaml` reads back unchanged, whatever its texts hold."""
-    return str(yaml.dump(dict(tree), Dumper=_Dumper, sort_keys=False))
+    return str(yaml.dump(_escaped(tree), Dumper=_Dumper, sort_keys=False))
+
+
+def _escaped(value: object) -> object:
+    """`value` with a `$` before every environment reference in its texts; keys stay."""
+    match value:
+        case str():
+            return _REFERENCE.sub(lambda found: "$" + found.group(0), value)
+        case Mapping():
+            return {key: _escaped(below) for key, below in value.items()}
+        case list() | tuple():
+            return [_escaped(below) for below in value]
+        case _:
+            return value
 
 
 def read_yaml(text: str, environment: Mapping[str, str]) -> tuple[dict[str, object], list[Problem]]:
@@ -65,7 +72,7 @@ def read_yaml(text: str, environment: Mapping[str, str]) -> tuple[dict[str, obje
     loader = _Loader(text)
     try:
         root = loader.get_single_node()
-        problems = list(_expand(root, "", loader, environment)) if root is not None else []
+        problems = list(_expand(root, "", loader, environment, set())) if root is not None else []
         tree = loader.construct_document(root) if root is not None else None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -94,10 +101,17 @@ def read_yaml(text: str, environment: Mapping[str, str]) -> tuple[dict[str, obje
 
 
 def _expand(
-    node: yaml.Node, path: str, loader: _Loader, environment: Mapping[str, str]
+    node: yaml.Node,
+    path: str,
+    loader: _Loader,
+    environment: Mapping[str, str],
+    visited: set[int],
 ) -> list[Problem]:
     """Replace references below `node` in place; what could not be replaced is returned."""
     problems: list[Problem] = []
+    if id(node) in visited:  # an alias: replaced where its anchor is
+        return problems
+    visited.add(id(node))
     match node:
         case yaml.MappingNode():
             seen: set[str] = set()
@@ -110,10 +124,10 @@ def _expand(
                         Problem(below, f"is given twice (line {line})", None, "keep one")
                     )
                 seen.add(name)
-                problems += _expand(value, below, loader, environment)
+                problems += _expand(value, below, loader, environment, visited)
         case yaml.SequenceNode():
             for index, value in enumerate(node.value):
-                problems += _expand(value, f"{path}[{index}]", loader, environment)
+                problems += _expand(value, f"{path}[{index}]", loader, environment, visited)
         case yaml.ScalarNode() if node.tag == _TEXT and "$" in node.value:
             problems += _expand_text(node, path, loader, environment)
     return problems
@@ -131,7 +145,8 @@ def _expand_text(
         value = environment.get(name) or default
         if value is None:
             missing.append(name)
-        return value or ""
+            return found.group(0)
+        return value
 
     whole = _REFERENCE.fullmatch(node.value) is not None
     node.value = _REFERENCE.sub(value_of, node.value)

@@ -7,6 +7,7 @@ token stays in the environment variables that Ray itself reads.
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import shutil
 import tempfile
@@ -29,6 +30,11 @@ PACKAGES = ("pipeline", "checkpoints", "infra", "jobs")
 POLL_S = 1.0
 PATIENCE_S = 120.0  # without an answer: longer than a head node's restart
 _ADDRESS_VARIABLES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
+_CHATTY_LOGGERS = (
+    "ray.dashboard.modules.dashboard_sdk",
+    "ray._private.runtime_env.packaging",
+)
+_LOG_AGAIN = ", last available logs"  # Ray's message ends with the log that was shown already
 _FINAL = frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
 
 
@@ -55,6 +61,8 @@ class JobServer:
         use_token_if_given(os.environ)
         from ray.job_submission import JobSubmissionClient
 
+        for name in _CHATTY_LOGGERS:
+            logging.getLogger(name).setLevel(logging.WARNING)
         self.address = address or next(
             (os.environ[name] for name in _ADDRESS_VARIABLES if os.environ.get(name)), "auto"
         )
@@ -179,7 +187,7 @@ def follow(
             written = whole_lines
         if status in _FINAL:
             if status == "FAILED" and message:
-                write(message)
+                write(message.split(_LOG_AGAIN, 1)[0])
             return End(status, _exit_of(status, driver_exit_code))
         sleep(POLL_S)
 

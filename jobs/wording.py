@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from pipeline.progress import ErrorExample, Snapshot
 
 if TYPE_CHECKING:  # jobs.runs and jobs.status use this file
-    from checkpoints.verify import Verdict
     from jobs.runs import FoundRun
     from jobs.status import RunStatus
 
@@ -121,14 +120,6 @@ def status_lines(status: RunStatus, *, now_unix_s: float, job: str) -> list[str]
         lines.append("cancel is requested")
     lines.append(f"results: {status.output_uri.rstrip('/')}/results/*.parquet")
     return lines
-
-
-def verdict_line(verdict: Verdict) -> str:
-    """The proof in one line; scripts read it, so it does not change."""
-    return (
-        f"{verdict.documents} documents: {verdict.ok} ok, {verdict.error} error, "
-        f"{verdict.missing} missing, {verdict.duplicate} duplicate"
-    )
 
 
 RUN_COLUMNS = ("name", "run", "state", "documents", "errors", "cost", "age", "where")

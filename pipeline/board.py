@@ -1,19 +1,25 @@
 """Where coordinators post their counts and read whether to stop; one per driver.
 
 Boundary: a plain class, run as a Ray actor beside the driver; holds nothing that a resume needs.
-Invariant: counts are per shard and the latest post of a shard replaces its earlier ones, so a shard
-that is taken up again after a crash is never counted twice.
+Invariants: counts are per shard and the latest post of a shard replaces its earlier ones, so a
+shard that is taken up again after a crash is never counted twice; nor is one that a late post names
+after the driver took it off. A coordinator that posts no more is waited for no more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import ray
 
 from pipeline.progress import Counts, ErrorExample
+
+SILENT_S = 15.0  # a coordinator posts about once a second; after this it counts as gone
+TAKEN_OFF_KEPT = 10_000  # shards; a post is late by seconds, not by so many shards
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +29,19 @@ class BoardState:
     open_shards: Counts  # of shards not yet taken off the board
     errors: tuple[ErrorExample, ...]
     flushed: int  # coordinators that have stopped and journaled all they had
-    coordinators: int
+    coordinators: int  # those that still post
 
 
 class Board:
     """Shared counts of one driver's coordinators."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
         self._shards: dict[int, Counts] = {}
         self._errors: dict[str, dict[str, ErrorExample]] = {}
         self._flushed: dict[str, bool] = {}
+        self._posted_s: dict[str, float] = {}
+        self._taken_off: OrderedDict[int, None] = OrderedDict()
         self._is_stopping = False
 
     def post(
@@ -43,14 +52,20 @@ class Board:
         has_flushed: bool,
     ) -> bool:
         """Take a coordinator's cumulative counts; answers whether it should stop."""
-        self._shards.update(shards)
+        for shard, counts in shards.items():
+            if shard not in self._taken_off:
+                self._shards[shard] = counts
         self._errors[coordinator] = {error.code: error for error in errors}
         self._flushed[coordinator] = has_flushed
+        self._posted_s[coordinator] = self._now()
         return self._is_stopping
 
     def take_off(self, shard: int) -> None:
         """The driver has the shard's receipt; from now on that counts."""
         self._shards.pop(shard, None)
+        self._taken_off[shard] = None
+        if len(self._taken_off) > TAKEN_OFF_KEPT:
+            self._taken_off.popitem(last=False)
 
     def stop(self) -> None:
         """Tell every coordinator, with its next post, to journal what it has and stop."""
@@ -65,11 +80,13 @@ class Board:
                 errors[code] = (
                     example if known is None else replace(known, count=known.count + example.count)
                 )
+        oldest_s = self._now() - SILENT_S
+        posting = [name for name, posted_s in self._posted_s.items() if posted_s >= oldest_s]
         return BoardState(
             open_shards=sum(self._shards.values(), Counts()),
             errors=tuple(errors[code] for code in sorted(errors)),
-            flushed=sum(self._flushed.values()),
-            coordinators=len(self._flushed),
+            flushed=sum(self._flushed[name] for name in posting),
+            coordinators=len(posting),
         )
 
 

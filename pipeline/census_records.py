@@ -23,9 +23,10 @@ from pipeline.loaders.borders import (
     csv_records,
     line_records,
 )
-from pipeline.reading import opened
+from pipeline.reading import opened, scheme_of
 
-_CHUNK_BYTES = 1 * 1024 * 1024
+_LOCAL_CHUNK_BYTES = 1024 * 1024  # stays in the processor's cache
+_REMOTE_CHUNK_BYTES = 8 * 1024 * 1024  # one request each
 
 
 def count_records(
@@ -49,7 +50,9 @@ def count_records(
             batch.offset + records.ends[:count],
         )
         if read_ids is not None:
-            bounds = zip(records.starts[:count].tolist(), records.ends[:count].tolist(), strict=True)
+            bounds = zip(
+                records.starts[:count].tolist(), records.ends[:count].tolist(), strict=True
+            )
             take.add(read_ids([batch.buffer[start:end] for start, end in bounds]))
         if limit is not None and marks.documents >= limit:
             break
@@ -79,6 +82,7 @@ def _batches(source: InputSource, file: InputFile) -> Iterator[_Batch]:
     offset = 0
     if file.format == "csv":
         offset = tabular.csv_header(file.uri, file.version, source.delimiter).end
+    chunk_bytes = _LOCAL_CHUNK_BYTES if scheme_of(file.uri) == "file" else _REMOTE_CHUNK_BYTES
     with opened(file.uri, file.version) as data:
         if offset == 0 and data.read(len(BOM)) == BOM:
             offset = len(BOM)
@@ -86,7 +90,7 @@ def _batches(source: InputSource, file: InputFile) -> Iterator[_Batch]:
         pending: list[bytes] = []
         held = 0
         while True:
-            chunk = data.read(_CHUNK_BYTES)
+            chunk = data.read(chunk_bytes)
             at_end = data.tell() >= file.size_bytes
             pending.append(chunk)
             held += len(chunk)
@@ -99,7 +103,7 @@ def _batches(source: InputSource, file: InputFile) -> Iterator[_Batch]:
                 held = len(pending[0])
             if at_end:
                 return
-            if held > LONGEST_RECORD_BYTES + _CHUNK_BYTES:
+            if held > LONGEST_RECORD_BYTES + chunk_bytes:
                 raise InputError(
                     "input.uri",
                     f"has a record of more than {LONGEST_RECORD_BYTES >> 20} MiB at byte "
@@ -137,9 +141,7 @@ def _csv_ids(
     except (UnicodeDecodeError, csv.Error):
         rows = []
     if len(rows) == len(records):
-        return [
-            id_text(row[column]) if len(row) == len(header.names) else None for row in rows
-        ]
+        return [id_text(row[column]) if len(row) == len(header.names) else None for row in rows]
     # A malformed record is among them: one by one, as the loader parses them.
     parsed = (tabular.parse_csv_row(record, header, 0, 0, delimiter) for record in records)
     return [id_text(row.record.get(name)) for row in parsed]

@@ -4,7 +4,8 @@ Boundary: async, free of Ray; engines are `Dispatcher`s, storage is `Store`s, ti
 event loop. Several shards are open at once in one coordinator, so that a slow document of one shard
 leaves no engine idle.
 Invariants: a row is journaled at most `flush_s` after it exists. A shard's result is written once,
-when every document of it has a row; its journal is swept only after that.
+when every document of it has a row; its journal is swept only after that. However a shard ends
+early (stop, error), its finished rows are journaled first and its walks are over.
 """
 
 from __future__ import annotations
@@ -15,23 +16,18 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from weakref import WeakValueDictionary
 
 from checkpoints.commit import Outcome, commit_result
-from checkpoints.journal import (
-    EngineDeath,
-    Journal,
-    JournalState,
-    load_journal,
-    new_writer_id,
-    sweep,
-)
+from checkpoints.errors import FencedError, StoreError
+from checkpoints.journal import Journal, JournalState, load_journal, new_writer_id, sweep
 from checkpoints.lease import Fence
 from checkpoints.result import Receipt, ResultRow
 from checkpoints.result_file import encode_shard, new_write_id, read_receipt
 from checkpoints.store import Store
 from pipeline.dispatch import Dispatcher, DispatchLimits, Send
 from pipeline.documents import Prepared
-from pipeline.engine import Completion, Request
+from pipeline.engine import Completion, FinishReason, Request
 from pipeline.failures import Code, Failure
 from pipeline.judge import judge
 from pipeline.open_shard import OpenShard
@@ -53,6 +49,7 @@ class Coordinator:
         self._checkpoint = checkpoint
         self._fence = Fence(checkpoint, work.fence_token)
         self._open: dict[int, OpenShard] = {}
+        self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
         self._errors: dict[str, ErrorExample] = {}
         self._is_stopping = asyncio.Event()
         self._dispatchers = {
@@ -71,22 +68,35 @@ class Coordinator:
     async def finish_shard(self, shard: int, documents: Sequence[Prepared]) -> Receipt | None:
         """Walk every document of a shard and commit it; None when the run was stopped before.
 
+        A second call for a shard that is open (Ray may repeat one) waits for the first.
+
         Raises:
             FencedError: another driver has taken over the run.
             StoreError, OSError: the store failed for longer than its own retries last.
         """
-        with contextlib.suppress(FileNotFoundError):  # else an earlier try of this call got it done
-            return await asyncio.to_thread(read_receipt, self._output, shard)
-        past = await asyncio.to_thread(load_journal, self._checkpoint, shard)
-        journal = Journal(self._checkpoint, shard, new_writer_id())
-        opened = OpenShard(shard, journal, past.rows)
-        self._open[shard] = opened
-        try:
-            if not await self._walk_all(opened, documents, past):
+        turn = self._turns.setdefault(shard, asyncio.Lock())
+        async with turn:
+            if self._is_stopping.is_set():
                 return None
-            return await self._commit(opened)
-        finally:
-            del self._open[shard]
+            with contextlib.suppress(FileNotFoundError):  # else an earlier call got it done
+                return await asyncio.to_thread(read_receipt, self._output, shard)
+            past = await asyncio.to_thread(load_journal, self._checkpoint, shard)
+            journal = Journal(self._checkpoint, shard, new_writer_id())
+            opened = OpenShard(shard, journal, past.rows)
+            self._open[shard] = opened
+            try:
+                if await self._walk_all(opened, documents, past):
+                    return await self._commit(opened)
+                await opened.flush()
+                return None
+            except FencedError:
+                raise
+            except Exception:
+                with contextlib.suppress(StoreError, OSError):  # the first error is what counts
+                    await opened.flush()
+                raise
+            finally:
+                del self._open[shard]
 
     async def stop(self) -> None:
         """Stop open shards as soon as their finished rows are journaled; nothing is committed."""
@@ -109,29 +119,37 @@ class Coordinator:
         self, opened: OpenShard, documents: Sequence[Prepared], past: JournalState
     ) -> bool:
         """Give every document a row; False when told to stop before all had one."""
-        walks = [
-            asyncio.create_task(self._walk_into(opened, document, past))
-            for document in documents
-            if document.ordinal not in opened.rows
-        ]
-        flushing = asyncio.create_task(opened.flush_every(self._work.flush_s))
-        stopping = asyncio.create_task(self._is_stopping.wait())
-        everything = asyncio.gather(*walks)
+        tasks = (
+            asyncio.create_task(self._walk_every(opened, documents, past)),
+            asyncio.create_task(opened.flush_every(self._work.flush_s)),
+            asyncio.create_task(self._is_stopping.wait()),
+        )
         try:
-            await asyncio.wait(
-                (everything, flushing, stopping), return_when=asyncio.FIRST_COMPLETED
-            )
-            if everything.done():
-                await everything  # raises what a walk raised
-                return True
-            if flushing.done():
-                await flushing  # only ever ends by raising
-            await opened.flush()
-            return False
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for pending in (everything, flushing, stopping):
-                pending.cancel()
-            await asyncio.gather(everything, flushing, stopping, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            ends = await asyncio.gather(*tasks, return_exceptions=True)
+        walked, flushed, _ = ends
+        if walked is None:
+            return True
+        for error in (walked, flushed):
+            if isinstance(error, Exception):
+                raise error
+        return False
+
+    async def _walk_every(
+        self, opened: OpenShard, documents: Sequence[Prepared], past: JournalState
+    ) -> None:
+        try:
+            async with asyncio.TaskGroup() as walks:
+                for document in documents:
+                    if document.ordinal not in opened.rows:
+                        walks.create_task(self._walk_into(opened, document, past))
+        except BaseExceptionGroup as errors:  # one error ends all; callers know no groups
+            raise errors.exceptions[0] from None
+        if opened.rows.keys() != {document.ordinal for document in documents}:
+            raise RuntimeError(f"shard {opened.number}: its rows are not those of its documents")
 
     async def _walk_into(self, opened: OpenShard, document: Prepared, past: JournalState) -> None:
         row = await self._walk(opened.number, document, past.engine_deaths.get(document.ordinal, 0))
@@ -157,6 +175,8 @@ class Coordinator:
             if isinstance(answer, str):
                 return answer_row(self._work, document, tier, completion, answer)
             failure = answer
+            if completion.finish_reason is FinishReason.CRASH:
+                break  # it is set aside, not shown to the engines of the next tier
         return failure_row(self._work, document, failure, completion, tried)
 
     async def _commit(self, opened: OpenShard) -> Receipt:
@@ -181,7 +201,7 @@ class Coordinator:
         shard, ordinal, _ = request.id.split(".", 2)
         opened = self._open.get(int(shard))
         if opened is not None:
-            await opened.append_now([EngineDeath(int(ordinal))])
+            await opened.note_engine_death(int(ordinal))
 
     def _note_error(self, row: ResultRow) -> None:
         code = str(row.error_code)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +33,7 @@ from pipeline.work import Work
 
 MAX_READ_TASKS = 5_000
 POST_S = 1.0
-ENGINE_NODE = {"gleaner.io/role": "!engine"}  # nodes so labelled are kept free for engines
+NOT_AN_ENGINE_NODE = {"gleaner.io/role": "!engine"}  # nodes so labelled are kept for engines
 READ_CPUS = 0.5
 COORDINATOR_CPUS = 0.1
 
@@ -87,7 +88,7 @@ class CoordinatorStage:
 
     def __init__(self, work: Work, board: Any) -> None:
         sends = {
-            tier.name: EngineClient(application_name(work.run_id, tier.name)).send
+            tier.name: EngineClient(application_name(work.run_id, tier)).send
             for tier in work.tiers
         }
         self._coordinator = Coordinator(work, work.open_output(), work.open_checkpoint(), sends)
@@ -129,15 +130,15 @@ def finish_shards(
     context.enable_progress_bars = False
     context.max_errored_blocks = 0
     context.execution_no_progress_timeout_s = -1  # waiting for capacity is not a failure
-    with DataContext.current(context):
+    with DataContext.current(context), warnings.catch_warnings():
+        # There is no other way yet to say that a read may be retried for ever (ray 2.60).
+        warnings.filterwarnings("ignore", message=".*ray_remote_args.*")
         dataset = ray.data.read_datasource(
             ShardSource(pending, prepare),
             override_num_blocks=min(len(pending), MAX_READ_TASKS),
-            ray_remote_args={
-                "num_cpus": READ_CPUS,
-                "max_retries": -1,
-                "label_selector": ENGINE_NODE,
-            },
+            num_cpus=READ_CPUS,
+            label_selector=NOT_AN_ENGINE_NODE,
+            ray_remote_args={"max_retries": -1},
         ).map_batches(
             CoordinatorStage,
             batch_size=1,
@@ -149,8 +150,8 @@ def finish_shards(
             fn_constructor_args=(work, board),
             max_concurrency=work.shards_in_flight,
             num_cpus=COORDINATOR_CPUS,
-            label_selector=ENGINE_NODE,
+            label_selector=NOT_AN_ENGINE_NODE,
         )
-        for row in dataset.iter_rows():
-            if row["receipt"]:
-                yield pickle.loads(row["receipt"])
+    for row in dataset.iter_rows():
+        if row["receipt"]:
+            yield pickle.loads(row["receipt"])

@@ -4,27 +4,34 @@ Boundary: one dispatcher per coordinator and tier, inside one asyncio loop; it d
 engine is behind `send`.
 Invariants: a request is answered exactly once to its caller, however often it was sent. Requests in
 flight stay at `max_in_flight` while callers have work, so that no engine waits for a slow document.
+A request whose caller has left is sent no more, and a chunk that nobody waits for is cancelled.
 A lost node (`EngineLostError`) is nobody's fault and is retried without limit. An engine that died
 on its work (`EngineDeadError`) makes every chunk it held a suspect: suspects run one at a time with
 everything else of this dispatcher waiting, and are halved when an engine dies on them again, until
-the guilty request is alone. It is answered with `FinishReason.CRASH` after `max_deaths` deaths.
+the guilty request is alone. It is answered with `FinishReason.CRASH` after `max_deaths` deaths; the
+others are answered as soon as they have their completion.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential_jitter
 
 from pipeline.engine import Completion, EngineDeadError, FinishReason, Request
+from pipeline.isolation import Isolation
 
 LINGER_S = 0.01  # a chunk that is not full waits this long for company
 
 
 class EngineLostError(ConnectionError):
     """The engine's node or process is gone; the same requests may be sent to another."""
+
+
+class WrongAnswersError(RuntimeError):
+    """An engine answered other requests than it was sent: its answers cannot be trusted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +43,31 @@ class DispatchLimits:
     max_deaths: int = 3
     resend_after_s: float = 0.2  # first wait after a lost engine; grows to resend_at_most_s
     resend_at_most_s: float = 5.0
+    # A dead engine's replica answers "dead" until it is gone; a suspect sent there would be blamed.
+    rest_after_death_s: float = 1.0
 
 
 Send = Callable[[Sequence[Request]], Awaitable[list[Completion]]]
 OnDeath = Callable[[Request], Awaitable[None]]
+
+
+@dataclass(slots=True, eq=False)
+class _Chunk:
+    """Calls that travel together."""
+
+    calls: list[_Call]
+    task: asyncio.Task[None] | None = None
+
+
+@dataclass(slots=True, eq=False)
+class _Call:
+    """A request whose caller waits for `answer`; once that is done, it is asked for no more."""
+
+    request: Request
+    answer: asyncio.Future[Completion] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+    chunk: _Chunk | None = None  # None until it departs
 
 
 class Dispatcher:
@@ -50,102 +78,138 @@ class Dispatcher:
         self._limits = limits
         self._on_death = on_death
         self._slots = asyncio.Semaphore(limits.max_in_flight)
-        self._open = asyncio.Event()  # cleared while suspects are being tried
-        self._open.set()
-        self._suspects = 0
-        self._quarantine = asyncio.Lock()
-        self._waiting: list[tuple[Request, asyncio.Future[Completion]]] = []
+        self._isolation = Isolation()
+        self._waiting: list[_Call] = []
         self._linger: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._rested_s = 0.0  # the loop's time until which suspects rest after a death
 
     async def generate(self, request: Request) -> Completion:
-        """The completion of one request; waits for a slot, then for an engine."""
+        """The completion of one request; waits for a slot, then for an engine.
+
+        Raises whatever `send` raised, other than the loss or death of an engine.
+        """
+        if request.engine_deaths >= self._limits.max_deaths:
+            return crashed(request)
         async with self._slots:
-            answer: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
-            self._waiting.append((request, answer))
-            if len(self._waiting) >= self._limits.chunk_size:
-                self._depart()
-            elif self._linger is None:
-                self._linger = asyncio.get_running_loop().call_later(LINGER_S, self._depart)
-            return await answer
+            call = _Call(request)
+            if request.engine_deaths:
+                self._depart([call])
+            else:
+                self._join(call)
+            try:
+                return await call.answer
+            except asyncio.CancelledError:
+                self._leave(call)
+                raise
 
-    async def close(self) -> None:
-        """Cancel what is in flight; its callers are cancelled too."""
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+    def _join(self, call: _Call) -> None:
+        self._waiting.append(call)
+        if len(self._waiting) >= self._limits.chunk_size:
+            self._depart_together()
+        elif self._linger is None:
+            loop = asyncio.get_running_loop()
+            self._linger = loop.call_later(LINGER_S, self._depart_together)
 
-    def _depart(self) -> None:
+    def _leave(self, call: _Call) -> None:
+        if call.chunk is None:
+            self._waiting.remove(call)
+        elif call.chunk.task is not None and all(one.answer.done() for one in call.chunk.calls):
+            call.chunk.task.cancel()
+
+    def _depart_together(self) -> None:
         if self._linger is not None:
             self._linger.cancel()
             self._linger = None
-        chunk, self._waiting = self._waiting, []
-        if chunk:
-            task = asyncio.get_running_loop().create_task(self._deliver(chunk))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        calls, self._waiting = self._waiting, []
+        if calls:
+            self._depart(calls)
 
-    async def _deliver(self, chunk: list[tuple[Request, asyncio.Future[Completion]]]) -> None:
+    def _depart(self, calls: list[_Call]) -> None:
+        chunk = _Chunk(calls)
+        for call in calls:
+            call.chunk = chunk
+        chunk.task = asyncio.get_running_loop().create_task(self._deliver(calls))
+        self._tasks.add(chunk.task)
+        chunk.task.add_done_callback(self._tasks.discard)
+
+    async def _deliver(self, calls: list[_Call]) -> None:
         """Answer every caller of the chunk, with a completion or with the error that ended it."""
-        answers = {request.id: future for request, future in chunk}
         try:
-            for completion in await self._obtain([request for request, _ in chunk]):
-                if not answers[completion.request_id].done():
-                    answers[completion.request_id].set_result(completion)
-        except asyncio.CancelledError:
-            for future in answers.values():
-                future.cancel()
-            raise
+            await self._obtain(calls)
         except Exception as error:  # noqa: BLE001 - whatever it is, the callers get it
-            for future in answers.values():
-                if not future.done():
-                    future.set_exception(error)
-
-    async def _obtain(self, requests: list[Request]) -> list[Completion]:
-        await self._open.wait()
-        if any(request.engine_deaths for request in requests):
-            return await self._try_suspects([[request] for request in requests])
-        try:
-            return await self._send_until_answered(requests)
-        except EngineDeadError:
-            return await self._try_suspects([requests])
-
-    async def _try_suspects(self, groups: list[list[Request]]) -> list[Completion]:
-        """Each group alone on the engine, halved when an engine dies on it."""
-        self._suspects += 1
-        self._open.clear()
-        try:
-            completions: list[Completion] = []
-            async with self._quarantine:
-                while groups:
-                    group = groups.pop()
-                    try:
-                        completions += await self._send_until_answered(group)
-                    except EngineDeadError:
-                        if len(group) > 1:
-                            half = len(group) // 2
-                            groups += [group[half:], group[:half]]
-                            continue
-                        blamed = replace(group[0], engine_deaths=group[0].engine_deaths + 1)
-                        await self._on_death(blamed)
-                        if blamed.engine_deaths >= self._limits.max_deaths:
-                            completions.append(crashed(blamed))
-                        else:
-                            groups.append([blamed])
-            return completions
+            for call in calls:
+                if not call.answer.done():
+                    call.answer.set_exception(error)
         finally:
-            self._suspects -= 1
-            if self._suspects == 0:
-                self._open.set()
+            for call in calls:
+                call.answer.cancel()  # changes nothing where there is an answer
 
-    async def _send_until_answered(self, requests: list[Request]) -> list[Completion]:
-        retrying = AsyncRetrying(
+    async def _obtain(self, calls: list[_Call]) -> None:
+        if not any(call.request.engine_deaths for call in calls):
+            try:
+                return await self._resending()(self._share, calls)
+            except EngineDeadError:
+                pass
+        async with self._isolation.alone():
+            return await self._try_suspects([calls])
+
+    async def _share(self, calls: list[_Call]) -> None:
+        async with self._isolation.shared():
+            await self._answer(calls)
+
+    async def _try_suspects(self, groups: list[list[_Call]]) -> None:
+        """Each group alone, halved when an engine dies on it."""
+        while groups:
+            group = groups.pop()
+            await asyncio.sleep(self._rested_s - asyncio.get_running_loop().time())
+            try:
+                await self._resending()(self._answer, group)
+            except EngineDeadError:
+                half = len(group) // 2
+                if half:
+                    groups += [group[half:], group[:half]]
+                elif await self._may_try_again(group[0]):
+                    groups.append(group)
+
+    async def _may_try_again(self, call: _Call) -> bool:
+        """Blame an engine's death on a request that was alone; answer it when that is too many."""
+        call.request = replace(call.request, engine_deaths=call.request.engine_deaths + 1)
+        await self._on_death(call.request)
+        if call.request.engine_deaths < self._limits.max_deaths:
+            return True
+        if not call.answer.done():
+            call.answer.set_result(crashed(call.request))
+        return False
+
+    async def _answer(self, calls: list[_Call]) -> None:
+        """One attempt to answer those calls that still wait for an answer."""
+        waiting = [call for call in calls if not call.answer.done()]
+        if not waiting:
+            return
+        try:
+            completions = await self._send([call.request for call in waiting])
+        except EngineDeadError:
+            loop = asyncio.get_running_loop()
+            self._rested_s = loop.time() + self._limits.rest_after_death_s
+            raise
+        asked = [call.request.id for call in waiting]
+        answered = [completion.request_id for completion in completions]
+        if asked != answered:
+            raise WrongAnswersError(f"asked for {asked}, got answers for {answered}")
+        for call, completion in zip(waiting, completions, strict=True):
+            if not call.answer.done():
+                call.answer.set_result(completion)
+
+    def _resending(self) -> AsyncRetrying:
+        return AsyncRetrying(
             retry=retry_if_exception_type(EngineLostError),
             wait=wait_exponential_jitter(
-                initial=self._limits.resend_after_s, max=self._limits.resend_at_most_s
+                initial=self._limits.resend_after_s,
+                max=self._limits.resend_at_most_s,
+                jitter=self._limits.resend_after_s,
             ),
         )
-        return await retrying(self._send, requests)
 
 
 def crashed(request: Request) -> Completion:

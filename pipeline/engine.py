@@ -9,12 +9,13 @@ engine itself is an exception, `EngineDeadError`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from checkpoints.result import Confidence
+from pipeline.tiers import Tier
 
 
 class FinishReason(StrEnum):
@@ -75,3 +76,7 @@ class Engine(Protocol):
     async def check_health(self) -> None:
         """Raise `EngineDeadError` if the engine is gone."""
         ...
+
+
+EngineFactory = Callable[[Tier], Engine]
+"""Makes an engine where it will run; picklable itself."""

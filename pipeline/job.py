@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from checkpoints.encoding import Json
 from pipeline.documents import InputSource
+from pipeline.engine import EngineFactory
 from pipeline.outputs import OutputFormat
 from pipeline.prompts import Prompt
-from pipeline.serving import EngineFactory
 from pipeline.tiers import Tier
 from pipeline.work import OpenStore
 

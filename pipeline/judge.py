@@ -6,7 +6,7 @@ Boundary: one completion and the output format in; the canonical result or a fai
 from __future__ import annotations
 
 from pipeline.engine import Completion, FinishReason
-from pipeline.failures import Code, Failure
+from pipeline.failures import Code, Failure, failure
 from pipeline.outputs import OutputFormat
 
 
@@ -14,10 +14,10 @@ def judge(completion: Completion, output_format: OutputFormat) -> str | Failure:
     """The canonical result text, or why there is none."""
     match completion.finish_reason:
         case FinishReason.CRASH:
-            return Failure(Code.ENGINE_CRASH, completion.text)
+            return failure(Code.ENGINE_CRASH, completion.text)
         case FinishReason.REJECTED:
-            return Failure(Code.ENGINE_ERROR, f"the engine refused the request: {completion.text}")
+            return failure(Code.ENGINE_ERROR, f"the engine refused the request: {completion.text}")
         case FinishReason.ABORT:
-            return Failure(Code.TIMEOUT, f"no end after {completion.engine_s:.0f} s in the engine")
+            return failure(Code.TIMEOUT, f"no end after {completion.engine_s:.0f} s in the engine")
         case FinishReason.STOP | FinishReason.LENGTH:
             return output_format.parse(completion.text, completion.finish_reason.value)

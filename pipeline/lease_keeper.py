@@ -6,6 +6,7 @@ Invariant: once a renewal said that the lease is lost, `check` raises for ever.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from types import TracebackType
 
@@ -36,7 +37,8 @@ class LeaseKeeper:
         self._is_leaving.set()
         self._thread.join()
         if self._lost is None:
-            self._lease.release()
+            with contextlib.suppress(OSError):  # not given back, it expires by itself
+                self._lease.release()
 
     @property
     def token(self) -> int:

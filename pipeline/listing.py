@@ -142,8 +142,8 @@ def _globbed(fs: Any, path: str, uri: str) -> Iterator[tuple[str, dict[str, Any]
     parts = path.split("/")
     fixed = next(i for i, part in enumerate(parts) if _GLOB_CHARACTERS & set(part))
     root = "/".join(parts[:fixed]) or fs.root_marker
-    if "file" not in protocols(fs) or fs.isdir(root):
-        retried(lambda: fs.ls(root, detail=False), uri)  # a missing bucket or folder says so
+    if root.strip("/"):
+        retried(lambda: fs.info(root), uri)  # a missing bucket or folder says so
     found = retried(lambda: fs.glob(path, detail=True), uri)
     for name in sorted(found):
         info = found[name]

@@ -1,17 +1,23 @@
 """A shard that a coordinator has open: its rows so far, and which of them are journaled.
 
 Boundary: one asyncio loop; the journal's I/O runs in a thread.
-Invariant: a row counts as journaled only after the journal object that holds it was written.
+Invariants: a row counts as journaled only after the journal object that holds it was written; a
+write that failed is made again with the next one. At most one thread is in the journal, and none is
+left there when a method returns or is cancelled.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
 
-from checkpoints.journal import Entry, Finished, Journal
+from checkpoints.errors import UnknownWriteError
+from checkpoints.journal import EngineDeath, Entry, Finished, Journal
 from checkpoints.result import Receipt, ResultRow
 from pipeline.progress import Counts
+
+STORE_IS_AWAY = (UnknownWriteError, ConnectionError, TimeoutError)
 
 
 class OpenShard:
@@ -22,6 +28,7 @@ class OpenShard:
         self.rows: dict[int, ResultRow] = dict(restored)
         self._journal = journal
         self._restored = len(restored)
+        self._generated = 0
         self._unjournaled: list[ResultRow] = []
         self._writing = asyncio.Lock()
         self._counts = Counts(restored=self._restored)
@@ -32,25 +39,35 @@ class OpenShard:
         """Take a finished document's row."""
         self.rows[row.ordinal] = row
         self._unjournaled.append(row)
+        self._generated += row.tier is not None  # the others needed no engine
         self._count(row)
 
     async def flush_every(self, seconds: float) -> None:
-        """Journal what is new, for ever; ends only by cancellation or by the journal's error."""
+        """Journal what is new, for ever; ends only by cancellation or by an error that stays.
+
+        While the store is away rows wait for the next flush; what they risk is work, not results.
+        """
         while True:
             await asyncio.sleep(seconds)
-            await self.flush()
+            with contextlib.suppress(*STORE_IS_AWAY):
+                await self.flush()
 
     async def flush(self) -> None:
-        """Journal every row that is not yet journaled."""
+        """Journal every row that is not yet journaled; errors as `Journal.append`."""
         async with self._writing:
-            rows, self._unjournaled = self._unjournaled, []
-            if rows:
-                await asyncio.to_thread(self._journal.append, [Finished(row) for row in rows])
+            rows = self._unjournaled.copy()
+            await self._append([Finished(row) for row in rows])
+            del self._unjournaled[: len(rows)]
 
-    async def append_now(self, entries: Sequence[Entry]) -> None:
-        """Journal something that must not wait."""
+    async def note_engine_death(self, ordinal: int) -> None:
+        """Journal at once that an engine died on a document.
+
+        A store that is away keeps it from being counted: the death may be durable, and counting it
+        twice would be unjust, so it is not written again.
+        """
         async with self._writing:
-            await asyncio.to_thread(self._journal.append, entries)
+            with contextlib.suppress(*STORE_IS_AWAY):
+                await self._append([EngineDeath(ordinal)])
 
     def counts(self) -> Counts:
         """Documents and tokens of the rows so far."""
@@ -66,7 +83,7 @@ class OpenShard:
             error=counts.error,
             prompt_tokens=counts.prompt_tokens,
             output_tokens=counts.output_tokens,
-            generated=counts.documents - self._restored,
+            generated=self._generated,
             restored=self._restored,
             cost_usd=sum(row.cost_usd for row in self.rows.values()),
             committed_unix_s=now_unix_s,
@@ -79,3 +96,11 @@ class OpenShard:
             prompt_tokens=row.prompt_tokens,
             output_tokens=row.output_tokens,
         )
+
+    async def _append(self, entries: Sequence[Entry]) -> None:
+        writing = asyncio.create_task(asyncio.to_thread(self._journal.append, entries))
+        try:
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:  # the thread cannot be cancelled, so it is waited for
+            await asyncio.gather(writing, return_exceptions=True)
+            raise

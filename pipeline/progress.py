@@ -62,6 +62,11 @@ class Counts:
         """Finished documents."""
         return self.ok + self.error
 
+    @property
+    def finished_now(self) -> int:
+        """Finished documents without those taken from earlier attempts."""
+        return self.documents - self.restored
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -88,6 +93,11 @@ class Snapshot:
     first_errors: tuple[ErrorExample, ...]
     message: str | None
 
+    @property
+    def documents_finished(self) -> int:
+        """Documents that have their row."""
+        return self.documents_ok + self.documents_error
+
 
 @dataclass(slots=True)
 class Pace:
@@ -111,7 +121,7 @@ class Pace:
         if span_s <= 0:
             return 0.0, 0.0, 0.0
         return (
-            max(0, last.documents - first.documents) / span_s,
+            max(0, last.finished_now - first.finished_now) / span_s,
             max(0, last.prompt_tokens - first.prompt_tokens) / span_s,
             max(0, last.output_tokens - first.output_tokens) / span_s,
         )

@@ -10,9 +10,10 @@ nobody has called for `IDLE_S` deletes its application: engines must not outlive
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ray import serve
@@ -22,14 +23,13 @@ from ray.serve.handle import DeploymentHandle
 from ray.serve.schema import ApplicationStatus, ReplicaState
 
 from pipeline.dispatch import EngineLostError
-from pipeline.engine import Completion, Engine, EngineDeadError, Request
+from pipeline.engine import Completion, EngineDeadError, EngineFactory, Request
 from pipeline.tiers import Tier
 
 IDLE_S = 600.0
 HEALTH_CHECK_S = 2.0
+ALIVE = (ApplicationStatus.DEPLOYING, ApplicationStatus.RUNNING, ApplicationStatus.UNHEALTHY)
 LAST_WORDS_S = 0.5  # between the answers of a dead engine's replica and its exit
-
-EngineFactory = Callable[[Tier], Engine]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +91,23 @@ class EngineClient:
         return completions
 
 
-def application_name(run_id: str, tier: str) -> str:
-    """Serve's name for one tier of one run."""
-    return f"gleaner-{run_id}-{tier}"
+def application_name(run_id: str, tier: Tier) -> str:
+    """Serve's name for one tier of one run; other engine settings, another application."""
+    settings = hashlib.sha256(repr(tier).encode()).hexdigest()[:8]
+    return f"gleaner-{run_id}-{tier.name}-{settings}"
 
 
 def deploy(run_id: str, tiers: Sequence[Tier], make_engine: EngineFactory) -> None:
     """Start or attach to one application per tier; returns before the engines are ready."""
     serve.start(proxy_location=ProxyLocation.Disabled)
-    for tier in tiers:
-        name = application_name(run_id, tier.name)
+    wanted = {application_name(run_id, tier): tier for tier in tiers}
+    running = serve.status().applications
+    for name in running:
+        if name.startswith(f"gleaner-{run_id}-") and name not in wanted:
+            serve.delete(name, _blocking=True)
+    for name, tier in wanted.items():
+        if name in running and running[name].status in ALIVE:
+            continue
         placement = tier.placement
         deployment = serve.deployment(
             Replica,
@@ -112,6 +119,7 @@ def deploy(run_id: str, tiers: Sequence[Tier], make_engine: EngineFactory) -> No
             health_check_timeout_s=30.0,
             graceful_shutdown_timeout_s=5.0,
             graceful_shutdown_wait_loop_s=0.5,
+            logging_config={"enable_access_log": False},
         )
         serve._run(  # serve.run waits for every replica; spot capacity may not be there for all
             deployment.bind(make_engine, tier, name), _blocking=False, name=name, route_prefix=None
@@ -131,7 +139,7 @@ def tier_states(run_id: str, tiers: Sequence[Tier]) -> Mapping[str, TierState]:
     """Ready and wanted replicas by tier name."""
     applications = serve.status().applications
     return {
-        tier.name: _state(applications.get(application_name(run_id, tier.name)), tier)
+        tier.name: _state(applications.get(application_name(run_id, tier)), tier)
         for tier in tiers
     }
 
@@ -139,7 +147,7 @@ def tier_states(run_id: str, tiers: Sequence[Tier]) -> Mapping[str, TierState]:
 def undeploy(run_id: str, tiers: Sequence[Tier]) -> None:
     """Stop the engines of this run."""
     for tier in tiers:
-        serve.delete(application_name(run_id, tier.name), _blocking=True)
+        serve.delete(application_name(run_id, tier), _blocking=True)
 
 
 def _state(application: object, tier: Tier) -> TierState:

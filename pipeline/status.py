@@ -8,10 +8,15 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from checkpoints import keys
+from checkpoints.encoding import parse_object
+from checkpoints.errors import CorruptObjectError
 from checkpoints.store import Store
 from pipeline.progress import ErrorExample, Snapshot, State
+
+FORMAT_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,23 +29,50 @@ class SavedStatus:
 
 def save_status(checkpoint: Store, snapshot: Snapshot) -> None:
     """Overwrite status.json."""
-    value = {"format_version": 1, "saved_unix_s": time.time(), "snapshot": asdict(snapshot)}
+    value = {
+        "format_version": FORMAT_VERSION,
+        "saved_unix_s": time.time(),
+        "snapshot": asdict(snapshot),
+    }
     checkpoint.replace(keys.STATUS, json.dumps(value).encode())
 
 
 def read_status(checkpoint: Store) -> SavedStatus | None:
-    """The last saved status; None where none was ever saved."""
-    try:
-        value = json.loads(checkpoint.read(keys.STATUS))
-    except FileNotFoundError:
+    """The last saved status; None where none was ever saved.
+
+    Raises:
+        NewerFormatError, CorruptObjectError: this version cannot read it.
+    """
+    value = _read(checkpoint)
+    if value is None:
         return None
-    fields = value["snapshot"]
-    errors = tuple(ErrorExample(**error) for error in fields.pop("first_errors"))
-    state = State(fields.pop("state"))
-    return SavedStatus(value["saved_unix_s"], Snapshot(state=state, first_errors=errors, **fields))
+    try:
+        fields = value["snapshot"]
+        errors = tuple(ErrorExample(**error) for error in fields.pop("first_errors"))
+        state = State(fields.pop("state"))
+        snapshot = Snapshot(state=state, first_errors=errors, **fields)
+        return SavedStatus(value["saved_unix_s"], snapshot)
+    except (KeyError, TypeError, ValueError) as error:
+        raise CorruptObjectError(f"{keys.STATUS} is no status: {error}") from error
 
 
 def spent_so_far_usd(checkpoint: Store) -> float:
-    """What earlier attempts of the run had spent when they last saved their status."""
-    saved = read_status(checkpoint)
-    return 0.0 if saved is None else saved.snapshot.cost_usd
+    """What earlier attempts of the run had spent when they last saved their status.
+
+    Asks for nothing else in it, so that a run can be resumed by a version with other fields.
+    """
+    value = _read(checkpoint)
+    if value is None:
+        return 0.0
+    try:
+        return float(value["snapshot"]["cost_usd"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CorruptObjectError(f"{keys.STATUS} names no cost: {error}") from error
+
+
+def _read(checkpoint: Store) -> dict[str, Any] | None:
+    try:
+        data = checkpoint.read(keys.STATUS)
+    except FileNotFoundError:
+        return None
+    return parse_object(keys.STATUS, data, newest_format=FORMAT_VERSION)

@@ -24,6 +24,12 @@ from pipeline.engine import (
 )
 from pipeline.tiers import EngineProfile, Generation, Tier
 
+FINISH_REASONS = {  # vLLM's own further ones, "error" and "repetition", are no answers
+    "stop": FinishReason.STOP,
+    "length": FinishReason.LENGTH,
+    "abort": FinishReason.ABORT,
+}
+
 
 class VLLMEngine:
     """One vLLM `AsyncLLM`. Not picklable: made where it runs."""
@@ -66,7 +72,7 @@ class VLLMEngine:
             raise EngineDeadError(str(error)) from error
 
     async def _generate(self, request: Request) -> Completion:
-        from vllm.exceptions import VLLMClientError
+        from vllm.exceptions import VLLMError
         from vllm.inputs import TokensPrompt
         from vllm.v1.engine.exceptions import EngineDeadError as VLLMEngineDeadError
 
@@ -84,15 +90,21 @@ class VLLMEngine:
             return unanswered(request, FinishReason.ABORT, "", time.monotonic() - started_s)
         except VLLMEngineDeadError as error:
             raise EngineDeadError(str(error)) from error
-        except (VLLMClientError, ValueError) as error:
-            return unanswered(request, FinishReason.REJECTED, str(error))
+        except (VLLMError, ValueError) as error:  # vLLM hides the cause of the unexpected ones
+            if self._engine.errored:
+                raise EngineDeadError(str(error)) from error
+            return unanswered(request, FinishReason.REJECTED, str(error.__cause__ or error))
         if final is None:
             return unanswered(request, FinishReason.REJECTED, "the engine gave no output")
         generated = final.outputs[0]
+        finish_reason = FINISH_REASONS.get(generated.finish_reason)
+        if finish_reason is None:
+            ended = f"vLLM ended the generation as {generated.finish_reason!r}"
+            return unanswered(request, FinishReason.REJECTED, ended, time.monotonic() - started_s)
         return Completion(
             request_id=request.id,
-            text=generated.text or self._decode(generated.token_ids),
-            finish_reason=FinishReason(generated.finish_reason),
+            text=generated.text if self._sampling.detokenize else self._decode(generated.token_ids),
+            finish_reason=finish_reason,
             prompt_tokens=len(request.prompt_tokens),
             output_tokens=len(generated.token_ids),
             confidence=confidence_of(*chosen_and_runner_up(generated.logprobs)),

@@ -83,8 +83,9 @@ def _csv_ends_at_once(
     before = data[np.maximum(opening - 1, 0)]
     at_field_start = (before == delimiter[0]) | (before == _NEWLINE) | (opening == 0)
     at_field_start[1:] |= opening[1:] == closing[:-1] + 1  # the second of a doubled quote
-    longest = np.diff(ends, prepend=0).max(initial=0)
-    return ends if bool(at_field_start.all()) and longest <= LONGEST_RECORD_BYTES else None
+    lengths = np.diff(ends, prepend=0, append=len(data))  # with the undecided rest
+    is_short = lengths.max(initial=0) < LONGEST_RECORD_BYTES
+    return ends if is_short and bool(at_field_start.all()) else None
 
 
 def _csv_ends_one_by_one(buffer: bytes, delimiter: bytes, at_end: bool) -> NDArray[np.int64]:

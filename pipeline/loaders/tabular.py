@@ -53,8 +53,9 @@ def jsonl_rows(uri: str, version: str, start: int, stop: int, first_row: int) ->
     for row, (begin, end) in enumerate(
         zip(found.starts.tolist(), found.ends.tolist(), strict=True), first_row
     ):
+        line = buffer[begin:end].rstrip(b" \t\r\n")
         try:
-            yield Row(row, parse_line(buffer[begin:end]), buffer[begin:end])
+            yield Row(row, parse_line(line), line)
         except MalformedLineError as error:
             where = f"line {_lines_before(uri, version, start) + buffer.count(10, 0, begin) + 1:,}"
             if isinstance(error.__cause__, UnicodeDecodeError):
@@ -62,7 +63,7 @@ def jsonl_rows(uri: str, version: str, start: int, stop: int, first_row: int) ->
                 bad = failure(Code.UNDECODABLE, f"{where} is not UTF-8 at byte {at_byte:,}")
             else:
                 bad = failure(Code.MALFORMED_ROW, f"{where} {error}")
-            yield Row(row, {}, buffer[begin:end], bad)
+            yield Row(row, {}, line, bad)
 
 
 class MalformedLineError(Exception):
@@ -113,7 +114,8 @@ def csv_rows(
     for row, (begin, end) in enumerate(
         zip(found.starts.tolist(), found.ends.tolist(), strict=True), first_row
     ):
-        yield parse_csv_row(buffer[begin:end], header, row, start + begin, delimiter)
+        record = buffer[begin:end].rstrip(b"\r\n")
+        yield parse_csv_row(record, header, row, start + begin, delimiter)
 
 
 @lru_cache(maxsize=256)
@@ -167,7 +169,7 @@ def _csv_fields(data: bytes, what: str, offset: int, delimiter: str) -> list[str
     bad = _undecodable(data, what, offset)
     if bad is not None:
         return bad
-    text = data.decode("utf-8").removesuffix("\n").removesuffix("\r")
+    text = data.decode("utf-8").rstrip("\r\n")
     try:
         return next(csv.reader([text], delimiter=delimiter, strict=True))
     except csv.Error as error:

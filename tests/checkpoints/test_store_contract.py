@@ -117,8 +117,12 @@ def test_a_listing_takes_a_prefix_of_the_key_not_a_folder(store: Store) -> None:
     assert len(list(store.list(""))) == 5
 
 
-def test_more_than_a_thousand_objects_are_listed_and_deleted(store: Store) -> None:
-    keys = [f"many/{number:05d}" for number in range(1003)]
+def test_more_objects_than_one_page_are_listed_and_deleted(
+    store: Store, request: pytest.FixtureRequest
+) -> None:
+    # Pages hold a thousand; a second server and the fsyncs of a folder would only cost time.
+    count = 1003 if "ministack" in request.node.name else 103
+    keys = [f"many/{number:05d}" for number in range(count)]
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda key: store.replace(key, b""), keys))
     assert sorted(info.key for info in store.list("many/")) == keys

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from jobs.schema_engine import engine_refusal
 
 pytest.importorskip("llguidance")
@@ -29,6 +30,7 @@ def test_a_schema_nested_too_deeply_is_refused() -> None:
     assert engine_refusal(schema) == "it is nested more than 64 levels deep"
 
 
+@pytest.mark.flow  # imports xgrammar and with it torch
 def test_a_schema_that_no_backend_compiles_is_refused_with_their_reasons() -> None:
     refusal = engine_refusal({"$ref": "#/$defs/missing"})
     assert refusal is not None

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from jobs.spec import JobSpec
 from jobs.spec_checks import check_template_variables
 from jobs.spec_errors import SpecError
@@ -37,7 +38,10 @@ def problems(text: str, folder: Path = Path("/jobs"), **environment: str) -> lis
 
 
 def output(text: str) -> tuple[str, str]:
-    return ('task: {prompt: "Read {{ text }}"}', f'task: {{prompt: "{{{{ text }}}}", output: {text}}}')
+    return (
+        'task: {prompt: "Read {{ text }}"}',
+        f'task: {{prompt: "{{{{ text }}}}", output: {text}}}',
+    )
 
 
 def tier(text: str) -> tuple[str, str]:
@@ -157,8 +161,8 @@ REFUSALS = {
     ),
     "extra engine argument with a field of its own": (
         job(tier("engine: {extra: {max_num_seqs: 3}}")),
-        'tiers[0].engine.extra: max_num_seqs has a field of its own ({"max_num_seqs": 3}) - set it '
-        "under engine, outside extra",
+        "tiers[0].engine.extra: max_num_seqs has a field of its own - set it under engine, outside "
+        "extra",
     ),
     "a step smaller than its sequences": (
         job(tier("engine: {max_num_seqs: 64, max_num_batched_tokens: 32}")),
@@ -171,8 +175,8 @@ REFUSALS = {
     ),
     "no room for a prompt": (
         job(tier("engine: {max_model_len: 512}")),
-        "tiers[0].engine.max_model_len: leaves no room for a prompt beside task.sampling.max_tokens "
-        "(512) (512) - raise it, or lower max_tokens",
+        "tiers[0].engine.max_model_len: leaves no room for a prompt beside task.sampling."
+        "max_tokens (512) (512) - raise it, or lower max_tokens",
     ),
     "tier twice": (
         job(("org/small}", "org/small}, {name: small, model: org/other}")),
@@ -194,8 +198,8 @@ REFUSALS = {
     ),
     "model that is not there": (
         job(("org/small", "./models/small")),
-        "tiers[0].model: is a folder that does not exist (./models/small) - relative paths start at "
-        "/jobs",
+        "tiers[0].model: is a folder that does not exist (./models/small) - relative paths start "
+        "at /jobs",
     ),
     "schema file that is not there": (
         job(output("{type: json, schema_file: invoice.json}")),
@@ -249,7 +253,7 @@ def test_a_bad_job_is_refused_with_field_value_and_remedy(name: str) -> None:
 def test_input_and_output_may_not_overlap(uri: str, output_uri: str, is_refused: bool) -> None:
     text = job(("{uri: documents}", f'{{uri: "{uri}"}}'), ("s3://bucket/results", output_uri))
     if is_refused:
-        assert any(f"output: overlaps input" in line for line in problems(text))
+        assert any("output: overlaps input" in line for line in problems(text))
     else:
         parse_spec(text, Path("/jobs"))
 
@@ -291,13 +295,20 @@ def test_a_doubled_dollar_stands_for_itself() -> None:
     assert spec.task.prompt == "${HOME} $5 {{ text }}"
 
 
+def test_an_anchor_is_replaced_once() -> None:
+    tree, unread = read_yaml("{a: &x '$${A}', b: *x}", {"A": "wrong"})
+    assert (tree, unread) == ({"a": "${A}", "b": "${A}"}, [])
+
+
 def test_yaml_guesses_nothing() -> None:
     tree, unread = read_yaml("{a: [no, on, 2024-01-31, 1e-3, 0.5, 012, true, null]}", {})
     assert tree == {"a": ["no", "on", "2024-01-31", 0.001, 0.5, 12, True, None]}
     assert unread == []
 
 
-@pytest.mark.parametrize("text", ["no", "1e-3", "12", "${A}", "$${A:-x}", "a\n  b: c", "\U0001f600"])
+@pytest.mark.parametrize(
+    "text", ["no", "1e-3", "12", "${A}", "$${A:-x}", "a\n  b: c", "\U0001f600"]
+)
 def test_what_is_written_reads_back_the_same(text: str) -> None:
     tree = {"text": text, "list": [text, 1, 2.5, 1e-05, None, False], text: {"deep": text}}
     assert read_yaml(write_yaml(tree), {}) == (tree, [])

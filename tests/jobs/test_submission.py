@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from jobs.cli_errors import CommandError
 from jobs.exit_codes import Exit
 from jobs.spec import JobSpec
@@ -84,7 +85,7 @@ class Scripted(JobServer):
         if isinstance(answer, CommandError):
             raise answer
         status, code, self._log = answer
-        return status, code, ""
+        return status, code, f"exit code {code}, last available logs:\n{self._log}"
 
     def log(self, submission_id: str) -> str:
         return self._log
@@ -102,7 +103,7 @@ def test_following_writes_each_line_once_and_gives_the_drivers_exit_code() -> No
         ("FAILED", 6, "one\ntwo\nthree"),
     )
     end = follow(server, "a", written.append, sleep=lambda _: None, now_s=lambda: 0.0)
-    assert written == ["one", "two", "three"]
+    assert written == ["one", "two", "three", "exit code 6"]
     assert end.exit_code is Exit.CHANGED_RUN
 
 

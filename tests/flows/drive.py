@@ -1,0 +1,38 @@
+"""A driver process for flow tests: `gleaner run` with engines that count.
+
+    python -m tests.flows.drive JOB ADDRESS COUNTS [FAKE_DELAY_S [POISON_TOKEN]]
+
+Exits as `gleaner run` would; the last line of stdout is the final snapshot as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from jobs.exit_codes import exit_of_state
+from jobs.ray_session import ray_session
+from jobs.spec_file import load_spec
+from jobs.wiring import build_job
+from pipeline.run import execute
+from tests.flows.counting import CountedFactory
+
+
+def main(arguments: list[str]) -> int:
+    job_file, address, counts, *rest = arguments
+    factory = CountedFactory(
+        counts,
+        delay_s=float(rest[0]) if rest else None,
+        poison_token=int(rest[1]) if len(rest) > 1 else None,
+    )
+    job = replace(build_job(load_spec(Path(job_file))), make_engine=factory)
+    with ray_session(address, show_worker_logs=False):
+        final = execute(job, on_progress=lambda _: None, should_stop=lambda: False)
+    print(json.dumps(asdict(final)))
+    return int(exit_of_state(final.state, was_interrupted=False))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

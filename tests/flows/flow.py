@@ -1,0 +1,144 @@
+"""What flow tests share: a job on disk, a driver process, and the proof at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pyarrow.parquet as pq
+import yaml
+
+from checkpoints.local_store import LocalStore
+from checkpoints.store import Store
+from checkpoints.verify import Verdict, verify
+from infra.local_cluster import MARKER, LocalCluster
+from jobs.demo.documents import Order, write_folder
+from pipeline.status import SavedStatus, read_status
+
+ROOT = Path(__file__).parents[2]
+MODELS = ROOT / "jobs/demo/models"
+WAIT_S = 300.0
+
+
+@dataclass(frozen=True)
+class Flow:
+    """One job in one folder, and where its engines count."""
+
+    folder: Path
+
+    @property
+    def job_file(self) -> Path:
+        return self.folder / "job.yaml"
+
+    @property
+    def counts(self) -> Path:
+        return self.folder / "counts"
+
+    @property
+    def output(self) -> Store:
+        return LocalStore(self.folder / "output")
+
+    @property
+    def checkpoint(self) -> Store:
+        return LocalStore(self.folder / "checkpoint")
+
+    def start_driver(self, cluster: LocalCluster, *arguments: str) -> subprocess.Popen[str]:
+        """A driver in a process of its own; `arguments` as drive.py takes them."""
+        return subprocess.Popen(
+            [
+                *(sys.executable, "-m", "tests.flows.drive"),
+                *(str(self.job_file), cluster.address, str(self.counts), *arguments),
+            ],
+            cwd=ROOT,
+            env=os.environ | cluster.environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def status(self) -> SavedStatus | None:
+        return read_status(self.checkpoint)
+
+    def finished(self) -> int:
+        """Documents that have their row, as last saved."""
+        saved = self.status()
+        return 0 if saved is None else saved.snapshot.documents_finished
+
+    def verdict(self) -> Verdict:
+        return verify(self.output, self.checkpoint)
+
+    def rows(self) -> list[dict[str, object]]:
+        rows: list[dict[str, object]] = pq.read_table(self.folder / "output/results").to_pylist()
+        return rows
+
+    def served_twice(self) -> dict[str, int]:
+        """Requests that engines answered more than once, and how often."""
+        lines = [
+            line for file in self.counts.glob("*.log") for line in file.read_text().splitlines()
+        ]
+        return {request: times for request, times in Counter(lines).items() if times > 1}
+
+
+def write_flow(folder: Path, *, count: int, has_bad_documents: bool = False, **changes: object) -> Flow:
+    """Demo documents and a job over them; `changes` replace top-level parts of the job."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "counts").mkdir()
+    write_folder(Order(count, seed=5, has_bad_documents=has_bad_documents), folder)
+    job = {
+        "name": "flow",
+        "input": {"uri": "documents"},
+        "task": {"prompt": "{{ text }}", "sampling": {"max_tokens": 96}},
+        "tiers": [
+            {
+                "name": "small",
+                "model": str(MODELS / "small"),
+                "engine": {
+                    "max_model_len": 1024,
+                    "max_num_seqs": 32,
+                    "max_num_batched_tokens": 2048,
+                    "dtype": "bfloat16",
+                    "enforce_eager": True,
+                },
+                "usd_per_hour": 1.0,
+            }
+        ],
+        "output": "output",
+        "checkpoint": "checkpoint",
+        "limits": {"flush_s": 1, "coordinators": 1},
+    }
+    (folder / "job.yaml").write_text(yaml.safe_dump(job | changes))
+    return Flow(folder)
+
+
+def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = WAIT_S) -> None:
+    """Poll a condition; an AssertionError names what never came."""
+    deadline_s = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline_s, f"waited {timeout_s:.0f} s in vain until {what}"
+        time.sleep(0.05)
+
+
+def finish(driver: subprocess.Popen[str]) -> tuple[int, dict[str, object]]:
+    """(exit code, final snapshot) of a driver that ends by itself."""
+    out, _ = driver.communicate(timeout=WAIT_S)
+    return driver.returncode, json.loads(out.strip().splitlines()[-1])
+
+
+def processes_named(cluster: LocalCluster, part: str) -> list[psutil.Process]:
+    """Live processes of the cluster whose command line contains `part`."""
+    markers = {node.marker for node in cluster.nodes}
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARKER) in markers and part in " ".join(process.cmdline()):
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return found

@@ -1,0 +1,178 @@
+"""Progress reads well wherever it goes, and news never waits."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from jobs.display import JsonDisplay, LiveDisplay, PlainDisplay, display_for, live_view
+from jobs.wording import duration, plain_line, rate, summary_lines, usd
+from pipeline.progress import ErrorExample, Snapshot, State
+
+SNAPSHOT = Snapshot(
+    state=State.IN_PROGRESS,
+    run_id="abc",
+    documents_total=12_000,
+    documents_ok=2_990,
+    documents_error=10,
+    documents_restored=500,
+    shards_total=40,
+    shards_done=9,
+    prompt_tokens=1_500_000,
+    output_tokens=90_000,
+    prompt_tokens_per_s=5_000.0,
+    output_tokens_per_s=300.0,
+    documents_per_s=10.0,
+    elapsed_s=300.0,
+    eta_s=900.0,
+    cost_usd=1.25,
+    engines_ready=2,
+    engines_wanted=4,
+    first_errors=(),
+    message=None,
+)
+TOO_LONG = ErrorExample("too_long", 10, "doc-7", "9000 tokens\nfit into 4096")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def plain() -> tuple[PlainDisplay, Clock, io.StringIO]:
+    clock, text = Clock(), io.StringIO()
+    return PlainDisplay(Console(file=text, width=60), clock), clock, text
+
+
+def lines(text: io.StringIO) -> list[str]:
+    """What was printed since the last look, without the times of day."""
+    printed = [line.split(" ", 1)[1] for line in text.getvalue().splitlines()]
+    text.truncate(0)
+    text.seek(0)
+    return printed
+
+
+def test_a_line_holds_everything_that_moves() -> None:
+    assert plain_line(SNAPSHOT) == (
+        "in_progress | 3,000/12,000 documents | 10 errors | 9/40 shards | 10.0/s | tokens in "
+        "5,000/s out 300/s | engines 2/4 | elapsed 5m00s | left 15m00s | $1.25"
+    )
+
+
+def test_a_plain_line_comes_every_30_seconds() -> None:
+    display, clock, text = plain()
+    display.show(SNAPSHOT)
+    assert lines(text) == ["state: in progress"]
+    clock.now = 29.0
+    display.show(SNAPSHOT)
+    assert lines(text) == []
+    clock.now = 30.0
+    display.show(SNAPSHOT)
+    assert lines(text) == [plain_line(SNAPSHOT)]
+    clock.now = 59.0
+    display.show(SNAPSHOT)
+    assert lines(text) == []
+
+
+def test_the_first_error_of_a_kind_and_a_new_state_are_told_at_once_and_once() -> None:
+    display, _, text = plain()
+    display.show(SNAPSHOT)
+    lines(text)
+    display.show(replace(SNAPSHOT, first_errors=(TOO_LONG,)))
+    assert lines(text) == [
+        "first error of its kind: too_long x 10, e.g. document doc-7: 9000 tokens fit into 4096"
+    ]
+    display.show(replace(SNAPSHOT, first_errors=(replace(TOO_LONG, count=99),)))
+    assert lines(text) == []
+    display.show(replace(SNAPSHOT, state=State.WAITING_FOR_ENGINES, message="no GPU to be had"))
+    assert lines(text) == ["state: waiting for engines (2 of 4 ready): no GPU to be had"]
+
+
+def test_the_live_view_shows_the_whole_picture() -> None:
+    console = Console(record=True, width=100, file=io.StringIO(), force_terminal=True)
+    with LiveDisplay(console) as display:
+        display.show(replace(SNAPSHOT, first_errors=(TOO_LONG,)))
+    shown = console.export_text()
+    for part in (
+        "in progress",
+        "3,000 of 12,000 25.0 % (2,990 ok, 10 error, 500 kept), 10.0/s",
+        "9 of 40",
+        "in 1,500,000 (5,000/s), out 90,000 (300/s)",
+        "2 of 4 ready",
+        "5m00s elapsed, 15m00s left",
+        "$1.25 so far",
+        "too_long x 10, e.g. document doc-7",
+    ):
+        assert part in shown
+
+
+def test_a_view_before_anything_is_known_does_not_fail() -> None:
+    nothing = replace(
+        SNAPSHOT, documents_total=0, documents_ok=0, documents_error=0, eta_s=None, cost_usd=0.0
+    )
+    console = Console(record=True, width=100, file=io.StringIO())
+    console.print(live_view(nothing))
+    assert "unknown left" in console.export_text()
+
+
+def test_markup_in_a_document_is_shown_as_it_is() -> None:
+    display, _, text = plain()
+    error = ErrorExample("invalid_output", 1, "[red]x[/red]", "[/] [bold")
+    display.show(replace(SNAPSHOT, first_errors=(error,)))
+    assert "document [red]x[/red]: [/] [bold" in text.getvalue()
+
+
+def test_json_lines_are_as_frequent_as_plain_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
+    display = JsonDisplay(Console(stderr=True), clock)
+    for now in (0.0, 1.0, 31.0):
+        clock.now = now
+        display.show(SNAPSHOT)
+    written = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["event"] for line in written] == ["progress", "progress"]
+    assert written[0]["state"] == "in_progress"
+    assert written[0]["documents_total"] == 12_000
+
+
+def test_the_display_fits_the_place() -> None:
+    terminal = Console(file=io.StringIO(), force_terminal=True)
+    pipe = Console(file=io.StringIO(), force_terminal=False)
+    assert isinstance(display_for(terminal, as_json=False), LiveDisplay)
+    assert type(display_for(pipe, as_json=False)) is PlainDisplay
+    assert isinstance(display_for(terminal, as_json=True), JsonDisplay)
+
+
+def test_the_summary_says_what_came_out_and_what_to_do_next() -> None:
+    done = replace(SNAPSHOT, state=State.COMPLETED, documents_ok=11_990, first_errors=(TOO_LONG,))
+    assert summary_lines(done, output="s3://b/out/", job="job.yaml") == [
+        "completed",
+        "12,000 of 12,000 documents: 11,990 ok, 10 error",
+        "1,590,000 tokens (1,500,000 in, 90,000 out), $1.25, 5m00s",
+        "500 documents kept from earlier attempts",
+        "too_long x 10, e.g. document doc-7: 9000 tokens fit into 4096",
+        "results: s3://b/out/results/*.parquet",
+        "next: gleaner verify job.yaml",
+    ]
+    stopped = replace(SNAPSHOT, state=State.CANCELLED)
+    assert summary_lines(stopped, output="o", job="j")[-1] == (
+        "next: gleaner run j takes it up where it is"
+    )
+
+
+def test_numbers_keep_what_matters() -> None:
+    assert [duration(s) for s in (None, 4.4, 61, 3_725, 200_000)] == [
+        "unknown",
+        "4s",
+        "1m01s",
+        "1h02m",
+        "2d07h",
+    ]
+    assert [usd(a) for a in (0.0, 0.00321, 1234.5)] == ["$0.00", "$0.0032", "$1,234.50"]
+    assert [rate(r) for r in (0.25, 99.94, 1500.0)] == ["0.2/s", "99.9/s", "1,500/s"]
