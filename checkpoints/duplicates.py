@@ -19,7 +19,7 @@ import numpy.typing as npt
 from checkpoints.encoding import storable
 
 MEMORY_BYTES = 256 * 1024 * 1024
-_PAIR = np.dtype([("high", ">u8"), ("low", ">u8"), ("position", ">i8")])
+_PAIR = np.dtype([("high", "u8"), ("low", "u8"), ("position", "i8")])
 _PARTITIONS = 256
 # Sorting copies a partition and holds its order beside it.
 _SORT_COPIES = 4
@@ -54,7 +54,7 @@ class DuplicateFinder(AbstractContextManager["DuplicateFinder"]):
     def add_at(self, ids: Sequence[str], positions: npt.NDArray[np.int64]) -> None:
         """Add ids with a position each; positions are unique over all calls."""
         block = np.empty(len(ids), dtype=_PAIR)
-        hashes = np.frombuffer(b"".join(map(_hash, ids)), dtype=">u8").reshape(-1, 2)
+        hashes = np.frombuffer(b"".join(map(_hash, ids)), dtype="u8").reshape(-1, 2)
         block["high"], block["low"], block["position"] = hashes[:, 0], hashes[:, 1], positions
         self._blocks.append(block)
         self._held_bytes += block.nbytes
@@ -122,8 +122,7 @@ def _hash(text: str) -> bytes:
 
 
 def _repeats(pairs: npt.NDArray[np.void]) -> Iterator[int]:
-    high, low = pairs["high"].astype(np.uint64), pairs["low"].astype(np.uint64)
-    position = pairs["position"].astype(np.int64)
+    high, low, position = pairs["high"], pairs["low"], pairs["position"]
     order = np.lexsort((position, low, high))
     high, low, position = high[order], low[order], position[order]
     same = (high[1:] == high[:-1]) & (low[1:] == low[:-1])

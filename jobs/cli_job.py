@@ -66,9 +66,10 @@ def validate(
     out = Out(as_json=as_json)
     spec = load_spec(job)
     if not offline:
-        from jobs.validation import check_job
+        from jobs.validation import check_job, check_stores
 
         check_job(spec)
+        check_stores(spec)
     out.say(f"{job}: valid; start it with: gleaner run {job}")
     out.result({"valid": True})
 

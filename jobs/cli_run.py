@@ -32,12 +32,14 @@ def run(
     from jobs.interrupts import StopSwitch
     from jobs.ray_session import ray_session
     from jobs.spec_file import load_spec
+    from jobs.validation import check_job
     from jobs.wiring import build_job
     from jobs.wording import summary_lines
     from pipeline.run import execute
 
     out = Out(as_json=as_json)
     spec = load_spec(job)
+    check_job(spec)
     display = display_for(out.people, as_json=as_json)
     with (
         ray_session(address, show_worker_logs=debug),

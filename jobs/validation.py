@@ -25,7 +25,6 @@ def check_job(spec: JobSpec) -> None:
     Raises:
         SpecError: a template variable that no document has, or a schema no engine compiles.
         InputError: nothing to read, no permission, or a field that no document has.
-        UnsafeStoreError, PermissionError, OSError: a store cannot hold the run.
     """
     output = spec.task.output
     schema = output.json_schema if isinstance(output, JsonOutput) else None
@@ -48,6 +47,15 @@ def check_job(spec: JobSpec) -> None:
     unknown = check_template_variables(variables, available)
     if unknown:
         raise SpecError(unknown)
+
+
+def check_stores(spec: JobSpec) -> None:
+    """Refuse places that cannot hold a run; a run itself checks them too.
+
+    Raises:
+        SpecError: a store that does not honour conditional writes.
+        PermissionError, OSError: no access.
+    """
     for field, store in zip(("output", "checkpoint"), open_stores(spec), strict=True):
         try:
             check_store(store)

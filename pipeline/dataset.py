@@ -24,6 +24,7 @@ import ray.data
 from ray.data import ActorPoolStrategy, DataContext, Datasource
 from ray.data.block import BlockMetadata
 from ray.data.datasource import ReadTask
+from ray.exceptions import RayError
 
 from checkpoints.result import Receipt
 from pipeline.coordinator import Coordinator
@@ -88,8 +89,7 @@ class CoordinatorStage:
 
     def __init__(self, work: Work, board: Any) -> None:
         sends = {
-            tier.name: EngineClient(application_name(work.run_id, tier)).send
-            for tier in work.tiers
+            tier.name: EngineClient(application_name(work.run_id, tier)).send for tier in work.tiers
         }
         self._coordinator = Coordinator(work, work.open_output(), work.open_checkpoint(), sends)
         self._board = board
@@ -152,6 +152,15 @@ def finish_shards(
             num_cpus=COORDINATOR_CPUS,
             label_selector=NOT_AN_ENGINE_NODE,
         )
-    for row in dataset.iter_rows():
-        if row["receipt"]:
-            yield pickle.loads(row["receipt"])
+    try:
+        for row in dataset.iter_rows():
+            if row["receipt"]:
+                yield pickle.loads(row["receipt"])
+    except RayError as error:
+        raise _root_of(error) from error
+
+
+def _root_of(error: BaseException) -> BaseException:
+    """What a task or an actor of ours raised, out of Ray's wrappings."""
+    inner = getattr(error, "cause", None) or error.__cause__
+    return error if not isinstance(inner, BaseException) else _root_of(inner)

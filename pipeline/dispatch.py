@@ -15,6 +15,7 @@ others are answered as soon as they have their completion.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -152,23 +153,24 @@ class Dispatcher:
             except EngineDeadError:
                 pass
         async with self._isolation.alone():
-            return await self._try_suspects([calls])
+            return await self._try_suspects(calls)
 
     async def _share(self, calls: list[_Call]) -> None:
         async with self._isolation.shared():
             await self._answer(calls)
 
-    async def _try_suspects(self, groups: list[list[_Call]]) -> None:
-        """Each group alone, halved when an engine dies on it."""
+    async def _try_suspects(self, calls: list[_Call]) -> None:
+        """Each group alone, halved when an engine dies on it; what was not tried yet goes first."""
+        groups = deque([calls])
         while groups:
-            group = groups.pop()
+            group = groups.popleft()
             await asyncio.sleep(self._rested_s - asyncio.get_running_loop().time())
             try:
                 await self._resending()(self._answer, group)
             except EngineDeadError:
                 half = len(group) // 2
                 if half:
-                    groups += [group[half:], group[:half]]
+                    groups.extend((group[:half], group[half:]))
                 elif await self._may_try_again(group[0]):
                     groups.append(group)
 

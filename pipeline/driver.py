@@ -12,12 +12,13 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ray
 
 from checkpoints import keys
+from checkpoints.errors import UnknownWriteError
 from checkpoints.plan import PlanHeader
 from checkpoints.receipts import ReceiptLog, Totals
 from checkpoints.result import Receipt
@@ -130,7 +131,8 @@ class Driver:
                 item = inbox.get(timeout=left_s)
             except queue.Empty:
                 return False
-            if item is None:
+            if item is None:  # every open shard has ended; those done are in `_committed`
+                self._board_state = replace(self._board_state, open_shards=Counts())
                 return True
             if isinstance(item, BaseException):
                 raise item
@@ -175,7 +177,7 @@ class Driver:
     def _is_cancelled(self) -> bool:
         try:
             self._checkpoint.read(keys.CANCEL)
-        except FileNotFoundError:
+        except (FileNotFoundError, ConnectionError, TimeoutError):  # asked again in a moment
             return False
         return True
 
@@ -239,7 +241,8 @@ class Driver:
     def _log_receipts(self) -> None:
         receipts, self._unlogged = self._unlogged, []
         if receipts:
-            self._receipts.append(receipts)
+            with contextlib.suppress(UnknownWriteError):  # a resume finds them in the footers
+                self._receipts.append(receipts)
 
 
 def _consume(

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +24,9 @@ from pipeline.reading import filesystem, local_path, protocols, retried, uri_of,
 
 _GLOB_CHARACTERS = frozenset("*?[")
 _MARKER_FILES = frozenset({"_SUCCESS", "_metadata", "_common_metadata"})
+
+
+_Match: TypeAlias = tuple[Any, str, dict[str, Any]]  # file system, path in it, its details
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +76,10 @@ def list_inputs(source: InputSource) -> FileTable:
     columns: tuple[list[str], list[int], list[str]] = ([], [], [])
     for given in source.uris:
         found = 0
-        for uri, info in _matches(local_path(given)):
-            columns[0].append(uri)
+        for fs, path, info in _matches(local_path(given)):
+            columns[0].append(uri_of(fs, path))
             columns[1].append(int(info.get("size") or 0))
-            columns[2].append(version_of(info))
+            columns[2].append(version_of(fs, path, info))
             found += 1
         if not found:
             raise NoDocumentsError(
@@ -116,7 +119,7 @@ def input_digest(files: FileTable) -> str:
     return digest.hexdigest()
 
 
-def _matches(uri: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def _matches(uri: str) -> Iterator[_Match]:
     fs, path = filesystem(uri)
     try:
         if _GLOB_CHARACTERS & set(path) and not retried(lambda: fs.exists(path), uri):
@@ -126,7 +129,7 @@ def _matches(uri: str) -> Iterator[tuple[str, dict[str, Any]]]:
         if info["type"] == "directory":
             yield from _beneath(fs, path, path, uri)
         else:
-            yield uri_of(fs, path), info
+            yield fs, path, info
     except FileNotFoundError as error:
         _explain_missing(fs, path, uri, error)
     except PermissionError as error:
@@ -138,7 +141,7 @@ def _matches(uri: str) -> Iterator[tuple[str, dict[str, Any]]]:
         ) from error
 
 
-def _globbed(fs: Any, path: str, uri: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def _globbed(fs: Any, path: str, uri: str) -> Iterator[_Match]:
     parts = path.split("/")
     fixed = next(i for i, part in enumerate(parts) if _GLOB_CHARACTERS & set(part))
     root = "/".join(parts[:fixed]) or fs.root_marker
@@ -151,16 +154,16 @@ def _globbed(fs: Any, path: str, uri: str) -> Iterator[tuple[str, dict[str, Any]
             if parts[-1] != "**":  # `**` itself yields the files beneath
                 yield from _beneath(fs, name, root, uri)
         elif not _is_hidden(name, root) and not _is_placeholder(info):
-            yield uri_of(fs, name), info
+            yield fs, name, info
 
 
-def _beneath(fs: Any, path: str, root: str, uri: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def _beneath(fs: Any, path: str, root: str, uri: str) -> Iterator[_Match]:
     if _is_hidden(path, root):
         return
     found = retried(lambda: fs.find(path, detail=True), uri)
     for name, info in found.items():
         if not _is_hidden(name, root) and not _is_placeholder(info):
-            yield uri_of(fs, name), info
+            yield fs, name, info
 
 
 def _is_hidden(path: str, root: str) -> bool:

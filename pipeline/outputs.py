@@ -8,6 +8,9 @@ from typing import Any, TypeAlias
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, best_match
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
 
 from pipeline.failures import Code, Failure, failure, shortened
 
@@ -76,7 +79,8 @@ class JsonObject:
 
     @cached_property
     def _validator(self) -> Draft202012Validator:
-        return Draft202012Validator(self.schema)
+        # An empty registry of its own: jsonschema's default one fetches references by HTTP.
+        return Draft202012Validator(self.schema, registry=Registry())
 
     def __getstate__(self) -> dict[str, Any]:
         return {"schema": self.schema}  # the validator is made where it is needed
@@ -93,6 +97,24 @@ def check_schema(schema: object) -> None:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
         raise InvalidSchemaError(f"{error.json_path}: {error.message}") from error
+    resource = DRAFT202012.create_resource(schema)
+    _check_references(resource, Registry().with_resource("", resource).resolver())
+
+
+def _check_references(resource: Any, resolver: Any) -> None:
+    """Every reference leads to a place in the schema; nothing is ever fetched."""
+    resolver = resolver.in_subresource(resource)
+    contents = resource.contents if isinstance(resource.contents, Mapping) else {}
+    for keyword in ("$ref", "$dynamicRef"):
+        target = contents.get(keyword)
+        if isinstance(target, str):
+            try:
+                resolver.lookup(target)
+            except Unresolvable as error:
+                remedy = "put the definition under $defs and refer to #/$defs/..."
+                raise InvalidSchemaError(f"{target} is not in the schema: {remedy}") from error
+    for part in resource.subresources():
+        _check_references(part, resolver)
 
 
 def check(output: OutputFormat) -> None:

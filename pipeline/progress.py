@@ -99,6 +99,32 @@ class Snapshot:
         return self.documents_ok + self.documents_error
 
 
+def starting(message: str) -> Snapshot:
+    """A run of which nothing is known yet."""
+    return Snapshot(
+        state=State.VALIDATING,
+        run_id="",
+        documents_total=0,
+        documents_ok=0,
+        documents_error=0,
+        documents_restored=0,
+        shards_total=0,
+        shards_done=0,
+        prompt_tokens=0,
+        output_tokens=0,
+        prompt_tokens_per_s=0.0,
+        output_tokens_per_s=0.0,
+        documents_per_s=0.0,
+        elapsed_s=0.0,
+        eta_s=None,
+        cost_usd=0.0,
+        engines_ready=0,
+        engines_wanted=0,
+        first_errors=(),
+        message=message,
+    )
+
+
 @dataclass(slots=True)
 class Pace:
     """Rates over a sliding window, from cumulative counts of work done by this attempt."""

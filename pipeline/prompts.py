@@ -31,23 +31,15 @@ class Prompt:
 
     def variables(self) -> frozenset[str]:
         """The variables that the template takes from a document; InvalidTemplateError."""
-        environment = BoundedEnvironment()
-        try:
-            tree = environment.parse(self.template)
-            environment.from_string(self.template)
-        except TemplateError as error:
-            line = getattr(error, "lineno", None)
-            where = f" (line {line})" if line else ""
-            raise InvalidTemplateError(f"{error.message or error}{where}") from error
-        return frozenset(meta.find_undeclared_variables(tree)) - set(environment.globals)
+        return _compiled(self.template).variables
 
     def render(self, document: Document) -> tuple[str | None, str]:
-        """The system prompt and the user's text; RenderError with a sentence for people."""
+        """The system prompt and the user's text; RenderError (InvalidTemplateError)."""
         return self.system, self.render_values(document.text, document.fields)
 
     def render_values(self, text: str, fields: Mapping[str, object]) -> str:
         """The template over a text and fields; `text` and `fields` win over fields so named."""
-        return _compiled(self.template)(text, fields)
+        return _compiled(self.template).render(text, fields)
 
 
 @lru_cache(maxsize=32)
@@ -60,9 +52,17 @@ class _Compiled:
 
     def __init__(self, template: str) -> None:
         self._environment = BoundedEnvironment()
-        self._template = self._environment.from_string(template)
+        try:
+            tree = self._environment.parse(template)
+            self._template = self._environment.from_string(template)
+        except TemplateError as error:
+            line = getattr(error, "lineno", None)
+            where = f" (line {line})" if line else ""
+            raise InvalidTemplateError(f"{error.message or error}{where}") from error
+        found = frozenset(meta.find_undeclared_variables(tree))
+        self.variables = found - set(self._environment.globals)
 
-    def __call__(self, text: str, fields: Mapping[str, object]) -> str:
+    def render(self, text: str, fields: Mapping[str, object]) -> str:
         values = {**fields, "text": text, "fields": dict(fields)}
         try:
             with self._environment.bounded():

@@ -103,15 +103,21 @@ def protocols(fs: Any) -> tuple[str, ...]:
     return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
 
 
-def version_of(info: Mapping[str, Any]) -> str:
-    """What changes when the object does: its ETag, else its size and time of change."""
-    etag = info.get("ETag") or info.get("etag") or info.get("md5Hash")
-    if etag:
-        return str(etag).strip('"')
-    for name in ("mtime", "LastModified", "last_modified", "modified", "updated", "created"):
-        if info.get(name) is not None:
-            return f"{info.get('size')}-{info[name]}"
-    text = str(sorted((key, str(value)) for key, value in info.items()))
+def version_of(fs: Any, path: str, info: Mapping[str, Any] | None = None) -> str:
+    """What changes when the object does: its ETag, else its size and time of change.
+
+    `info` is what a listing or an open file says; where that holds neither, the file system is
+    asked, because only answers to the same question compare.
+    """
+    for known in (info, None):
+        details = fs.info(path) if known is None else known
+        etag = details.get("ETag") or details.get("etag") or details.get("md5Hash")
+        if etag:
+            return str(etag).strip('"')
+        for name in ("mtime", "LastModified", "last_modified", "updated"):
+            if details.get(name) is not None:
+                return f"{details.get('size')}-{details[name]}"
+    text = str(sorted((key, str(value)) for key, value in details.items()))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
@@ -131,8 +137,9 @@ class CheckedFile(io.RawIOBase):
             info = getattr(self._file, "details", None)
             if not isinstance(info, dict):
                 info = retried(lambda: self._fs.info(self._path), uri)
+            found = retried(lambda: version_of(self._fs, self._path, info), uri)
         self.size_bytes = int(info.get("size") or 0)
-        if version_of(info) != version:
+        if found != version:
             self._file.close()
             raise InputChangedError(uri, "changed")
 
@@ -143,7 +150,7 @@ class CheckedFile(io.RawIOBase):
         """
         if "file" in protocols(self._fs):
             with _as_input_errors(self._uri):
-                if version_of(self._fs.info(self._path)) != self._version:
+                if version_of(self._fs, self._path) != self._version:
                     raise InputChangedError(self._uri, "changed")
 
     def read(self, size: int | None = -1) -> bytes:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from checkpoints import keys
+from checkpoints.errors import FencedError
 from checkpoints.journal import sweep_committed
 from checkpoints.lease import Lease
 from checkpoints.owner import this_process
@@ -29,9 +30,9 @@ from pipeline.lease_keeper import LeaseKeeper
 from pipeline.listing import FileTable, input_digest, list_inputs
 from pipeline.manifest import write_manifest
 from pipeline.planning import plan_input
-from pipeline.progress import Snapshot, State
+from pipeline.progress import Snapshot, State, starting
 from pipeline.read_shards import ShardPreparer
-from pipeline.serving import deploy, undeploy
+from pipeline.serving import engines
 from pipeline.work import Work
 
 
@@ -49,6 +50,7 @@ def execute(
         EngineStartError: no engine starts.
     """
     output, checkpoint = job.open_output(), job.open_checkpoint()
+    on_progress(starting("checking the stores, listing and counting the input"))
     check_store(output)
     check_store(checkpoint)
     files = list_inputs(job.source)
@@ -64,7 +66,13 @@ def execute(
             job, run.run_id, header, checkpoint, lease, before, on_progress, should_stop
         )
         driver.show(State.VALIDATING)
-        stop = _finish(job, run, lease.token, driver, listing.pending())
+        try:
+            stop = _finish(job, run, lease.token, driver, listing.pending())
+        except FencedError:
+            raise  # the run is another driver's now: nothing is written any more
+        except Exception as error:
+            driver.show(State.FAILED, f"{type(error).__name__}: {error}")
+            raise
         if stop is None:
             driver.show(State.FINALIZING)
             sweep_committed(checkpoint, list_results(output, header).done)
@@ -108,9 +116,7 @@ def _finish(
         max_engine_deaths=job.limits.max_engine_deaths,
         flush_s=job.limits.flush_s,
     )
-    deploy(run.run_id, job.tiers, job.make_engine)
     board = start_board()
     prepare = ShardPreparer(job.source, job.prompt, job.tiers, job.open_checkpoint)
-    stop = driver.drive(board, finish_shards(work, pending, prepare, board))
-    undeploy(run.run_id, job.tiers)
-    return stop
+    with engines(run.run_id, job.tiers, job.make_engine):
+        return driver.drive(board, finish_shards(work, pending, prepare, board))

@@ -13,7 +13,8 @@ import asyncio
 import hashlib
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ray import serve
@@ -22,6 +23,7 @@ from ray.serve.config import ProxyLocation
 from ray.serve.handle import DeploymentHandle
 from ray.serve.schema import ApplicationStatus, ReplicaState
 
+from checkpoints.errors import FencedError
 from pipeline.dispatch import EngineLostError
 from pipeline.engine import Completion, EngineDeadError, EngineFactory, Request
 from pipeline.tiers import Tier
@@ -97,6 +99,23 @@ def application_name(run_id: str, tier: Tier) -> str:
     return f"gleaner-{run_id}-{tier.name}-{settings}"
 
 
+@contextmanager
+def engines(run_id: str, tiers: Sequence[Tier], make_engine: EngineFactory) -> Iterator[None]:
+    """The tiers' engines, from their deployment to the end of the block.
+
+    A fenced driver leaves them alone: they are its successor's.
+    """
+    deploy(run_id, tiers, make_engine)
+    try:
+        yield
+    except FencedError:
+        raise
+    except BaseException:
+        undeploy(run_id, tiers)
+        raise
+    undeploy(run_id, tiers)
+
+
 def deploy(run_id: str, tiers: Sequence[Tier], make_engine: EngineFactory) -> None:
     """Start or attach to one application per tier; returns before the engines are ready."""
     serve.start(proxy_location=ProxyLocation.Disabled)
@@ -139,8 +158,7 @@ def tier_states(run_id: str, tiers: Sequence[Tier]) -> Mapping[str, TierState]:
     """Ready and wanted replicas by tier name."""
     applications = serve.status().applications
     return {
-        tier.name: _state(applications.get(application_name(run_id, tier)), tier)
-        for tier in tiers
+        tier.name: _state(applications.get(application_name(run_id, tier)), tier) for tier in tiers
     }
 
 

@@ -16,12 +16,12 @@ from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
-MOST_STEPS = 1_000_000
+MOST_STEPS = 200_000
 MOST_CHARACTERS = 16 * 1024 * 1024
 _MOST_POWER_BITS = 4096
 _WIDEST = 1_000
 _LONG_FORMAT = re.compile(r"\d{4,}|\*")
-_WIDENING_METHODS = frozenset({"center", "ljust", "rjust", "zfill", "expandtabs", "format_map"})
+_WIDENING_METHODS = frozenset({"center", "ljust", "rjust", "zfill", "expandtabs"})
 
 
 class TemplateLimitError(Exception):
@@ -41,6 +41,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
             finalize=self.take,
         )
         self._spent = threading.local()
+        del self.globals["lipsum"]  # makes text of any length
         for name in ("center", "indent", "format", "replace", "join", "wordwrap", "xmlattr"):
             self.filters[name] = _guarded(name, self.filters[name])
 
@@ -50,12 +51,11 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         self._spent.steps = self._spent.characters = 0
         yield
 
-    def step(self) -> str:
+    def step(self) -> None:
         """One turn of a loop or call of a macro."""
         self._spent.steps = getattr(self._spent, "steps", 0) + 1
         if self._spent.steps > MOST_STEPS:
             raise TemplateLimitError(f"the template takes more than {MOST_STEPS:,} steps")
-        return ""
 
     def take(self, value: Any) -> Any:
         """A value on its way into the output, or into a block of it."""
@@ -63,6 +63,11 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         self._spent.characters = getattr(self._spent, "characters", 0) + length
         check_length(self._spent.characters)
         return value
+
+    def constant(self, length: int) -> None:
+        """Text of the template itself on its way into the output."""
+        self._spent.characters = getattr(self._spent, "characters", 0) + length
+        check_length(self._spent.characters)
 
     def concatenated(self, *values: Any) -> str:
         """What `a ~ b` gives."""
@@ -101,11 +106,19 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
             args = (owner, *args)
         return super().call(context, obj, *args, **kwargs)
 
+    def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
+        """Text's own format method pads to any width and reads attributes: none of it."""
+        return None if super().wrap_str_format(value) is None else _no_format
+
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         """No Python internals, and no method that pads text to any width."""
-        if isinstance(obj, str) and (attr in _WIDENING_METHODS or attr == "format"):
+        if isinstance(obj, str) and attr in _WIDENING_METHODS:
             return False
         return super().is_safe_attribute(obj, attr, value)
+
+
+def _no_format(*args: object, **fields: object) -> str:  # noqa: ARG001 - stands for str.format
+    raise TemplateLimitError("text has no format method here: use {{ '%.2f'|format(number) }}")
 
 
 def check_length(length: int) -> None:
@@ -163,17 +176,24 @@ def _check_format(pattern: str) -> None:
 
 
 class _Counting(NodeTransformer):
-    """Puts a step into every loop and macro, and bounds `~`."""
+    """Puts a step into every loop and macro, counts constant text, and bounds `~`."""
 
     def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802 - the visitor's naming
         self.generic_visit(node)
-        node.body.insert(0, _step(node))
+        node.body.insert(0, _call("step", node))
         return node
 
     def visit_Macro(self, node: nodes.Macro) -> nodes.Node:  # noqa: N802 - the visitor's naming
         self.generic_visit(node)
-        node.body.insert(0, _step(node))
+        node.body.insert(0, _call("step", node))
         return node
+
+    def visit_Output(  # noqa: N802 - the visitor's naming
+        self, node: nodes.Output
+    ) -> nodes.Node | list[nodes.Node]:
+        self.generic_visit(node)
+        length = sum(len(one.data) for one in node.nodes if isinstance(one, nodes.TemplateData))
+        return [_call("constant", node, nodes.Const(length)), node] if length else node
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802 - the visitor's naming
         self.generic_visit(node)
@@ -181,6 +201,7 @@ class _Counting(NodeTransformer):
         return nodes.Call(joined, node.nodes, [], None, None, lineno=node.lineno)
 
 
-def _step(node: nodes.Node) -> nodes.ExprStmt:
-    call = nodes.Call(nodes.EnvironmentAttribute("step"), [], [], None, None, lineno=node.lineno)
-    return nodes.ExprStmt(call, lineno=node.lineno)
+def _call(method: str, near: nodes.Node, *args: nodes.Expr) -> nodes.ExprStmt:
+    called = nodes.EnvironmentAttribute(method)
+    call = nodes.Call(called, list(args), [], None, None, lineno=near.lineno)
+    return nodes.ExprStmt(call, lineno=near.lineno)

@@ -18,10 +18,12 @@ from jobs.demo.document import draw_document
 from jobs.demo.drills import Driller
 from jobs.demo.examples import Example, example_of
 from jobs.demo.prompt import PAD_TOKEN
+from jobs.demo.sizes import Recipe
 
 PROMPT_WEIGHT = 0.05
 _STEPS_PER_CHUNK = 50
 _IGNORED = 0.0
+_EASY_SHARE = 0.15
 
 
 @dataclass(frozen=True)
@@ -37,16 +39,16 @@ class Supply:
     """Which documents come at which step."""
 
     seed: int
-    batch_documents: int
-    weights: tuple[float, float, float]
-    drill_steps: int
-    easy_until_step: int
+    recipe: Recipe
 
     def weights_at(self, step: int) -> tuple[float, float, float]:
-        """Only forms right after the drills, the full mixture from `easy_until_step` on."""
-        easy_steps = max(1, self.easy_until_step - self.drill_steps)
-        progress = min(1.0, max(0, step - self.drill_steps) / easy_steps)
-        form, layout, prose = self.weights
+        """Only forms right after the drills, then the full mixture, then the last lesson."""
+        recipe = self.recipe
+        if step >= recipe.steps - recipe.last_steps:
+            return recipe.last_weights
+        easy_steps = max(1.0, _EASY_SHARE * (recipe.steps - recipe.drill_steps))
+        progress = min(1.0, (step - recipe.drill_steps) / easy_steps)
+        form, layout, prose = recipe.weights
         return (form + 2.0 * (1.0 - progress), layout * progress, prose * progress)
 
 
@@ -83,11 +85,11 @@ def batches(
 
 def _chunk(supply: Supply, tokenizer: PreTrainedTokenizerFast, chunk: int) -> list[list[Example]]:
     """The examples of one chunk of steps, those of one batch being of similar length."""
-    size = supply.batch_documents
+    size = supply.recipe.batch_documents
     count = _STEPS_PER_CHUNK * size
     first_step = chunk * _STEPS_PER_CHUNK
     rng = random.Random(f"{supply.seed}:{chunk}")
-    if first_step < supply.drill_steps:
+    if first_step < supply.recipe.drill_steps:
         driller = Driller(rng, tokenizer)
         examples = [driller.example() for _ in range(count)]
     else:

@@ -21,7 +21,11 @@ class Size(StrEnum):
 
 @dataclass(frozen=True)
 class Recipe:
-    """Shape of the network and how long, how fast and on what it is trained."""
+    """Shape of the network and how long, how fast and on what it is trained.
+
+    `weights` are the shares of form, layout and prose; of all `steps`, the first `drill_steps` are
+    copying drills and the last `last_steps` take `last_weights`.
+    """
 
     width: int
     inner_width: int
@@ -32,11 +36,37 @@ class Recipe:
     batch_documents: int
     peak_rate: float
     weights: tuple[float, float, float]
+    last_steps: int
+    last_weights: tuple[float, float, float]
 
 
 RECIPES = {
-    Size.SMALL: Recipe(128, 320, 2, 4, 900, 3000, 24, 3e-3, (1.0, 1.0, 1.0)),
-    Size.LARGE: Recipe(192, 512, 4, 6, 700, 3400, 16, 3e-3, (0.6, 1.2, 1.2)),
+    Size.SMALL: Recipe(
+        width=128,
+        inner_width=320,
+        layers=2,
+        heads=4,
+        drill_steps=900,
+        steps=2750,
+        batch_documents=24,
+        peak_rate=3e-3,
+        weights=(1.0, 1.0, 1.0),
+        last_steps=300,
+        last_weights=(1.0, 0.0, 0.0),
+    ),
+    Size.LARGE: Recipe(
+        width=192,
+        inner_width=512,
+        layers=4,
+        heads=6,
+        drill_steps=700,
+        steps=2500,
+        batch_documents=16,
+        peak_rate=3e-3,
+        weights=(0.6, 1.2, 1.2),
+        last_steps=0,
+        last_weights=(0.6, 1.2, 1.2),
+    ),
 }
 
 

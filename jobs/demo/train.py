@@ -28,7 +28,6 @@ _TOKENIZER_DOCUMENTS = 4000
 _CHECKPOINT_EVERY_STEPS = 200
 _WARM_UP_STEPS = 100
 _FINAL_RATE_SHARE = 0.03
-_EASY_SHARE = 0.15
 _EVALUATION_SEED = 90_001
 
 
@@ -94,10 +93,7 @@ def train(run: Run) -> LlamaForCausalLM:
     model = LlamaForCausalLM(config).to(run.device)
     optimizers = build_optimizers(model)
     first_step = _restore(run.work, model, optimizers)
-    easy_until_step = recipe.drill_steps + int(_EASY_SHARE * (recipe.steps - recipe.drill_steps))
-    supply = Supply(
-        run.seed, recipe.batch_documents, recipe.weights, recipe.drill_steps, easy_until_step
-    )
+    supply = Supply(run.seed, recipe)
     started_s = time.monotonic()
     drawn = batches(supply, tokenizer, first_step, recipe.steps)
     for step, batch in enumerate(drawn, start=first_step):
@@ -127,6 +123,8 @@ def save_model(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, out:
     model.to(torch.bfloat16).save_pretrained(out)
     model.to(kept_type)
     tokenizer.save_pretrained(out)
+    for file in out.iterdir():
+        file.chmod(0o644)
 
 
 def _report(run: Run, model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:

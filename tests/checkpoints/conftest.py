@@ -10,7 +10,7 @@ import pytest
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "infra")]
 
-from s3_servers import CREDENTIALS, make_bucket, ministack_server, moto_server
+from s3_servers import CREDENTIALS, make_bucket, ministack_server, moto_server  # noqa: E402 - found by the path above
 
 BUCKET = "contract"
 

@@ -39,7 +39,7 @@ def test_the_fingerprint_ignores_the_order_of_keys_and_nothing_else() -> None:
 def test_a_newer_format_asks_for_an_upgrade() -> None:
     store = MemoryStore()
     store.create(keys.RUN, json.dumps({"format_version": 2}).encode())
-    with pytest.raises(NewerFormatError, match="format 2.*upgrade"):
+    with pytest.raises(NewerFormatError, match=r"format 2.*upgrade"):
         open_run(store, run_record())
 
 

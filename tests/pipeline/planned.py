@@ -23,9 +23,7 @@ def planned(
     source: InputSource, target_shard_tokens: int | None = None
 ) -> tuple[PlanHeader, list[Shard]]:
     store = MemoryStore()
-    header = plan_input(
-        list_inputs(source), source, store, target_shard_tokens=target_shard_tokens
-    )
+    header = plan_input(list_inputs(source), source, store, target_shard_tokens=target_shard_tokens)
     return header, list(read_shards(store, header, range(header.shards)))
 
 

@@ -17,14 +17,18 @@ def written(folder: Path, name: str, data: bytes | str) -> Path:
 
 
 def test_jsonl_lines_are_documents_and_blank_lines_are_not(tmp_path: Path) -> None:
-    path = written(tmp_path, "a.jsonl", '\ufeff{"text":"a"}\n\n  \t\r\n{"text":"b"}\r\n{"text":"c"}')
+    path = written(
+        tmp_path, "a.jsonl", '\ufeff{"text":"a"}\n\n  \t\r\n{"text":"b"}\r\n{"text":"c"}'
+    )
     found = documents_of(source_of(path))
     assert [document.text for document in found] == ["a", "b", "c"]
     assert [document.source_row for document in found] == [0, 1, 2]
 
 
 def test_a_malformed_line_is_a_row_with_its_line_number(tmp_path: Path) -> None:
-    path = written(tmp_path, "a.jsonl", b'{"text":"a"}\n\n{"text":\n[1]\n{"text":"\xff"}\n{"text":"z"}\n')
+    path = written(
+        tmp_path, "a.jsonl", b'{"text":"a"}\n\n{"text":\n[1]\n{"text":"\xff"}\n{"text":"z"}\n'
+    )
     found = documents_of(source_of(path))
     assert [(code, reason) for _, code, reason in failures_of(found)] == [
         ("malformed_row", "line 3 is not JSON: unexpected end of data, column 9"),
@@ -35,7 +39,7 @@ def test_a_malformed_line_is_a_row_with_its_line_number(tmp_path: Path) -> None:
 
 
 def test_a_line_number_counts_from_the_file_not_from_the_slice(tmp_path: Path) -> None:
-    lines = ['{"text":"%d"}\n\n' % number for number in range(50)] + ["oops\n"]
+    lines = [f'{{"text":"{number}"}}\n\n' for number in range(50)] + ["oops\n"]
     path = written(tmp_path, "a.jsonl", "".join(lines))
     [(row, _, reason)] = failures_of(documents_of(source_of(path), target_shard_tokens=100))
     assert row == 50
@@ -49,7 +53,9 @@ def test_nan_and_half_an_emoji_are_read(tmp_path: Path) -> None:
     assert document.failure is None
 
 
-def test_several_text_fields_are_joined_by_a_blank_line_and_null_is_left_out(tmp_path: Path) -> None:
+def test_several_text_fields_are_joined_by_a_blank_line_and_null_is_left_out(
+    tmp_path: Path,
+) -> None:
     path = written(
         tmp_path,
         "a.jsonl",
@@ -182,7 +188,10 @@ def test_a_broken_parquet_file_is_one_row_and_the_others_go_on(tmp_path: Path) -
     whole = (tmp_path / "good.parquet").read_bytes()
     (tmp_path / "bad.parquet").write_bytes(whole[:-20])
     found = documents_of(source_of(tmp_path))
-    assert [document.failure and document.failure.code for document in found] == ["unreadable", None]
+    assert [document.failure and document.failure.code for document in found] == [
+        "unreadable",
+        None,
+    ]
 
 
 def test_parquet_that_breaks_in_the_middle_gives_a_row_for_every_planned_document(

@@ -26,6 +26,8 @@ TINY = Recipe(
     batch_documents=2,
     peak_rate=3e-3,
     weights=(1.0, 1.0, 1.0),
+    last_steps=1,
+    last_weights=(1.0, 0.0, 0.0),
 )
 
 

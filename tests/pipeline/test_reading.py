@@ -1,0 +1,105 @@
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+import tenacity
+from fsspec.implementations.local import LocalFileOpener
+
+from pipeline import reading
+from pipeline.documents import InputSource
+from pipeline.input_errors import InputChangedError, InputError, InputUnavailableError
+from pipeline.listing import list_inputs
+from pipeline.reading import opened, read_range
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    patient = reading.RETRIES.copy(wait=tenacity.wait_none())
+    monkeypatch.setattr(reading, "RETRIES", patient)
+
+
+def version_at(path: Path) -> str:
+    return list_inputs(InputSource((str(path),)))[0].version
+
+
+def test_a_range_is_read_and_a_whole_file_too(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"0123456789")
+    version = version_at(path)
+    assert read_range(str(path), version, 2, 5) == b"234"
+    assert read_range(str(path), version, 0, None) == b"0123456789"
+    assert read_range(str(path), version, 4, 4) == b""
+
+
+def test_a_changed_a_vanished_and_a_shorter_file_stop_the_run(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"0123456789")
+    version = version_at(path)
+    with pytest.raises(InputChangedError, match="became shorter"):
+        read_range(str(path), version, 5, 11)
+    os.utime(path, (1, 1))
+    with pytest.raises(InputChangedError, match="changed since the run was planned"):
+        read_range(str(path), version, 0, None)
+    path.unlink()
+    with pytest.raises(InputChangedError, match="vanished"):
+        read_range(str(path), version, 0, None)
+
+
+def test_a_file_that_changes_while_it_is_read_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"0123456789")
+
+    def read_while_written() -> None:
+        with opened(str(path), version_at(path)) as file:
+            file.read(5)
+            path.write_bytes(b"abcdefghijk")
+
+    with pytest.raises(InputChangedError, match="changed"):
+        read_while_written()
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, errors: list[Exception]) -> None:
+    real = LocalFileOpener.seek
+
+    def seek(self: LocalFileOpener, *where: int) -> int:
+        if errors:
+            raise errors.pop()
+        return int(real(self, *where))
+
+    monkeypatch.setattr(LocalFileOpener, "seek", seek)
+
+
+def test_transient_errors_are_retried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"0123456789")
+    failing(monkeypatch, [ConnectionResetError("gone"), TimeoutError("slow"), OSError(5, "EIO")])
+    assert read_range(str(path), version_at(path), 3, 6) == b"345"
+
+
+def test_transient_errors_that_stay_are_raised_and_others_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"0123456789")
+    version = version_at(path)
+    errors: list[Exception] = [ConnectionResetError("gone")] * 20
+    failing(monkeypatch, errors)
+    with pytest.raises(InputUnavailableError, match="in spite of retries: ConnectionResetError"):
+        read_range(str(path), version, 0, None)
+    assert len(errors) == 15
+    errors[:] = [ValueError("a bug")] * 2
+    with pytest.raises(ValueError, match="a bug"):
+        read_range(str(path), version, 0, None)
+    assert len(errors) == 1
+
+
+def test_errors_travel_between_processes() -> None:
+    for error in (
+        InputChangedError("s3://b/k", "vanished"),
+        InputUnavailableError("s3://b/k", "why"),
+        InputError("input.uri", "wrong", "value", "remedy"),
+    ):
+        copy = pickle.loads(pickle.dumps(error))
+        assert type(copy) is type(error)
+        assert str(copy) == str(error)
