@@ -159,7 +159,7 @@ class LocalCluster:
                     "--disable-usage-stats",
                     *arguments,
                 ],
-                env=os.environ | self.environment | {MARKER: marker},
+                env=os.environ | self.environment | {MARKER: marker, "PATH": _path()},
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -169,6 +169,11 @@ class LocalCluster:
         self.nodes.append(node)
         _wait_for_start(node)
         return node
+
+
+def _path() -> str:
+    """The search path with this Python's folder first, so that jobs find the same `python`."""
+    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
 
 
 def free_ports(count: int) -> list[int]:

@@ -29,6 +29,9 @@ def ray_session(address: str | None, *, show_worker_logs: bool) -> Iterator[None
     Raises CommandError when there is no Ray there or it does not accept the token.
     """
     use_token_if_given(os.environ)
+    if not show_worker_logs:
+        # Ray's core writes warnings about its own workings to the driver's terminal.
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     import ray
 
     try:
@@ -50,7 +53,18 @@ def ray_session(address: str | None, *, show_worker_logs: bool) -> Iterator[None
             "check the address and that the cluster runs",
             Exit.UNREACHABLE,
         ) from error
+    if not show_worker_logs:
+        _quieten()
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _quieten() -> None:
+    """Leave the terminal to the run's own progress; Ray's logs stay in its session folder."""
+    import ray.data
+    import ray.serve  # noqa: F401 - both set up their loggers when imported
+
+    for name in ("ray", "ray.data", "ray.serve"):
+        logging.getLogger(name).setLevel(logging.ERROR)

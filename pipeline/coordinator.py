@@ -78,9 +78,10 @@ class Coordinator:
         async with turn:
             if self._is_stopping.is_set():
                 return None
+            # The journal first: what was swept before this was read has its result by now.
+            past = await asyncio.to_thread(load_journal, self._checkpoint, shard)
             with contextlib.suppress(FileNotFoundError):  # else an earlier call got it done
                 return await asyncio.to_thread(read_receipt, self._output, shard)
-            past = await asyncio.to_thread(load_journal, self._checkpoint, shard)
             journal = Journal(self._checkpoint, shard, new_writer_id())
             opened = OpenShard(shard, journal, past.rows)
             self._open[shard] = opened

@@ -11,6 +11,7 @@ from pipeline.tokens import Chat, TierTokens, Tokenizer
 
 _BATCH_DOCUMENTS = 64
 _BATCH_CHARACTERS = 4_000_000
+_LONG_CHARACTERS_PER_TOKEN = 32  # ordinary text has 2 to 6
 
 
 def prepare_shard(
@@ -28,7 +29,7 @@ def prepare_shard(
     waiting: list[tuple[Document, Chat]] = []
     held = 0
     for document in load_documents(shard, source, wanted):
-        rendered = document.failure or _rendered(prompt, document)
+        rendered = document.failure or _rendered(prompt, document, tiers)
         if isinstance(rendered, Failure):
             prepared.append(_failed(document, rendered))
             continue
@@ -41,11 +42,27 @@ def prepare_shard(
     return sorted(prepared, key=lambda one: one.ordinal)
 
 
-def _rendered(prompt: Prompt, document: Document) -> Chat | Failure:
+def _rendered(prompt: Prompt, document: Document, tiers: Sequence[TierTokens]) -> Chat | Failure:
     try:
-        return prompt.render(document)
+        chat = prompt.render(document)
     except RenderError as error:
         return failure(Code.TEMPLATE_ERROR, f"the prompt cannot be made: {error}")
+    return _surely_too_long(chat[1], tiers) or chat
+
+
+def _surely_too_long(text: str, tiers: Sequence[TierTokens]) -> Failure | None:
+    """Whether the beginning alone fits no tier, so that a huge text is not tokenised whole.
+
+    A cut changes the tokens around it only, far fewer than the tenth that is allowed for.
+    """
+    room = max(tier.max_prompt_tokens for tier in tiers)
+    start = text[: _LONG_CHARACTERS_PER_TOKEN * max(room, 1_000)]
+    if len(start) == len(text):
+        return None
+    tokens = min(len(tier.tokenizer.encode_chat(None, start)) for tier in tiers)
+    if tokens <= 1.1 * room + 100:
+        return None
+    return failure(Code.TOO_LONG, _too_long(f"more than {tokens:,}", room, tiers))
 
 
 def _tokenised(
@@ -75,15 +92,10 @@ def _fitted(
         if len(ids) <= tier.max_prompt_tokens
     }
     if not fitting:
-        room, tokens, name = max(
-            (tier.max_prompt_tokens, len(ids), tier.name)
-            for tier, ids in zip(tiers, prompts, strict=True)
+        room, tokens = max(
+            (tier.max_prompt_tokens, len(ids)) for tier, ids in zip(tiers, prompts, strict=True)
         )
-        reason = (
-            f"the prompt has {tokens:,} tokens, the roomiest tier ({name}) takes {room:,} "
-            "beside its answer"
-        )
-        return _failed(document, failure(Code.TOO_LONG, reason))
+        return _failed(document, failure(Code.TOO_LONG, _too_long(f"{tokens:,}", room, tiers)))
     return Prepared(
         document.ordinal,
         document.id,
@@ -92,6 +104,11 @@ def _fitted(
         document.passthrough,
         fitting,
     )
+
+
+def _too_long(tokens: str, room: int, tiers: Sequence[TierTokens]) -> str:
+    name = next(tier.name for tier in tiers if tier.max_prompt_tokens == room)
+    return f"the prompt has {tokens} tokens, tier {name} takes {room:,} beside the longest answer"
 
 
 def _failed(document: Document, why: Failure) -> Prepared:

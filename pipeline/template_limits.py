@@ -156,9 +156,8 @@ def _guarded(name: str, wrapped: Callable[..., Any]) -> Callable[..., Any]:
             args = tuple(checked_args)
         return wrapped(*args, **kwargs)
 
-    for marker in ("jinja_pass_arg",):
-        if hasattr(wrapped, marker):
-            setattr(checked, marker, getattr(wrapped, marker))
+    if hasattr(wrapped, "jinja_pass_arg"):  # the filter wants the context as its first argument
+        checked.jinja_pass_arg = wrapped.jinja_pass_arg  # type: ignore[attr-defined]
     return checked
 
 

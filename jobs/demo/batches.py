@@ -7,9 +7,7 @@ is taken up again sees what it would have seen.
 
 import random
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 
 import torch
 from transformers import PreTrainedTokenizerFast
@@ -42,10 +40,8 @@ class Supply:
     recipe: Recipe
 
     def weights_at(self, step: int) -> tuple[float, float, float]:
-        """Only forms right after the drills, then the full mixture, then the last lesson."""
+        """Only forms right after the drills, then more and more of the recipe's mixture."""
         recipe = self.recipe
-        if step >= recipe.steps - recipe.last_steps:
-            return recipe.last_weights
         easy_steps = max(1.0, _EASY_SHARE * (recipe.steps - recipe.drill_steps))
         progress = min(1.0, (step - recipe.drill_steps) / easy_steps)
         form, layout, prose = recipe.weights
@@ -68,19 +64,12 @@ def collate(examples: list[Example], pad_token_id: int) -> Batch:
 def batches(
     supply: Supply, tokenizer: PreTrainedTokenizerFast, first_step: int, last_step: int
 ) -> Iterator[Batch]:
-    """The batches of steps `first_step` to `last_step - 1`, drawn ahead in another process."""
+    """The batches of steps `first_step` to `last_step - 1`."""
     pad_token_id = tokenizer.convert_tokens_to_ids([PAD_TOKEN])[0]
-    first_chunk = first_step // _STEPS_PER_CHUNK
-    last_chunk = -(-last_step // _STEPS_PER_CHUNK)
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        ahead: Future[list[list[Example]]] = pool.submit(_chunk, supply, tokenizer, first_chunk)
-        for chunk in range(first_chunk, last_chunk):
-            groups = ahead.result()
-            if chunk + 1 < last_chunk:
-                ahead = pool.submit(_chunk, supply, tokenizer, chunk + 1)
-            for place, group in enumerate(groups):
-                if first_step <= chunk * _STEPS_PER_CHUNK + place < last_step:
-                    yield collate(group, pad_token_id)
+    for chunk in range(first_step // _STEPS_PER_CHUNK, -(-last_step // _STEPS_PER_CHUNK)):
+        for step, group in enumerate(_chunk(supply, tokenizer, chunk), chunk * _STEPS_PER_CHUNK):
+            if first_step <= step < last_step:
+                yield collate(group, pad_token_id)
 
 
 def _chunk(supply: Supply, tokenizer: PreTrainedTokenizerFast, chunk: int) -> list[list[Example]]:

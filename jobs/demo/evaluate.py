@@ -19,6 +19,7 @@ from jobs.demo.score import Case, held_out_cases, summary
 
 SCHEMA = Path(__file__).parent / "schema.json"
 MAX_ANSWER_TOKENS = 96
+SHOWN_ERRORS = 3
 
 
 def sampling(*, is_guided: bool) -> SamplingParams:
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--guided", action="store_true", help="guided decoding by schema.json")
     options = parser.parse_args(arguments)
     cases = held_out_cases(options.seed, options.count)
-    model = LLM(str(options.model), dtype="bfloat16", disable_log_stats=True)
+    model = LLM(str(options.model), dtype="bfloat16", enforce_eager=True, disable_log_stats=True)
     params = sampling(is_guided=options.guided)
     answers(model, cases[:1], params)
     started_s = time.monotonic()
@@ -60,12 +61,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     matches = [text == case.answer_json for text, case in zip(texts, cases, strict=True)]
     print(summary(cases, matches))
     print(f"seed {options.seed}, guided {options.guided}, {len(cases) / spent_s:.1f} documents/s")
-    for case, text in [
-        pair
-        for pair, is_match in zip(zip(cases, texts, strict=True), matches, strict=True)
-        if not is_match
-    ][:3]:
-        print(f"{case.difficulty} gold   {case.answer_json}\n{case.difficulty} answer {text}")
+    wrong = [place for place, is_match in enumerate(matches) if not is_match]
+    for place in wrong[:SHOWN_ERRORS]:
+        case = cases[place]
+        print(
+            f"{case.difficulty} gold   {case.answer_json}\n{case.difficulty} answer {texts[place]}"
+        )
 
 
 if __name__ == "__main__":

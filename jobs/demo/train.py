@@ -36,6 +36,7 @@ class Run:
     """One training run."""
 
     recipe: Recipe
+    tokenizer: PreTrainedTokenizerFast
     seed: int
     work: Path
     out: Path
@@ -86,8 +87,7 @@ def weighted_loss(model: LlamaForCausalLM, batch: Batch, device: torch.device) -
 def train(run: Run) -> LlamaForCausalLM:
     """Trains from the last checkpoint or from nothing, and saves the model under `run.out`."""
     torch.manual_seed(run.seed)
-    recipe = run.recipe
-    tokenizer = build_tokenizer(run.seed)
+    recipe, tokenizer = run.recipe, run.tokenizer
     pad_token_id, end_token_id = tokenizer.convert_tokens_to_ids(["<|pad|>", "<|end|>"])
     config = llama_config(recipe, eos_token_id=end_token_id, pad_token_id=pad_token_id)
     model = LlamaForCausalLM(config).to(run.device)
@@ -174,7 +174,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         recipe = replace(recipe, steps=options.steps)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     out = options.out or MODELS / options.size
-    train(Run(recipe, options.seed, options.work / options.size, out, device))
+    tokenizer = build_tokenizer(options.seed)
+    train(Run(recipe, tokenizer, options.seed, options.work / options.size, out, device))
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ class Actor:
         self.checkpoint = SteppedStore(world.checkpoint, self)
         self.crashed = False
         self.ended = False
-        self.is_writing = False
+        self.is_committing = False
         self.trouble: BaseException | None = None
         self._work = work
         self._turn = threading.Semaphore(0)
@@ -148,9 +148,9 @@ class SteppedStore:
                 return self._actor.die()
 
     def _write(self, act: Callable[[], None]) -> None:
-        self._actor.is_writing = True
+        self._actor.is_committing = self._inner is self._actor.world.output
         fate = self._actor.pause()
-        self._actor.is_writing = False
+        self._actor.is_committing = False
         if fate in (Fate.DONE, Fate.HIDDEN_RETRY, Fate.LOST_RESPONSE, Fate.CRASH_AFTER):
             try:
                 act()

@@ -95,6 +95,42 @@ def test_a_renewal_that_took_too_long_does_not_count() -> None:
         held.renew()
 
 
+def test_a_lease_is_valid_from_the_moment_its_renewal_began() -> None:
+    clock = Clock()
+
+    class Slow(MemoryStore):
+        def replace(self, key: str, data: bytes) -> None:
+            super().replace(key, data)
+            clock.now_s += 4.0
+
+    held = lease(Slow(), clock)
+    held.acquire()
+    held.renew()
+    clock.now_s += 4.9
+    assert held.is_valid
+    clock.now_s += 0.2
+    assert not held.is_valid, "9.1 s after the renewal began"
+
+
+def test_a_read_that_hung_does_not_count_as_a_late_look() -> None:
+    clock = Clock()
+
+    class Hanging(MemoryStore):
+        reads = 0
+
+        def read(self, key: str) -> bytes:
+            data = super().read(key)
+            self.reads += 1
+            if self.reads == 2:
+                clock.now_s += 20.0  # the bytes are from before, the look ends long after
+            return data
+
+    store = Hanging()
+    lease(store, clock).acquire()
+    lease(store, clock).acquire()
+    assert store.reads > 2, "it looked again after the read that hung"
+
+
 def test_one_failed_renewal_does_no_harm() -> None:
     clock = Clock()
 

@@ -82,12 +82,24 @@ class Protocol(RuleBasedStateMachine):
             self.check_leases()
 
     @precondition(lambda self: self.alive())
-    @rule(data=st.data(), fate=st.sampled_from(Fate), times=st.sampled_from([1, 1, 9]))
-    def fail(self, data: st.DataObject, fate: Fate, times: int) -> None:
+    @rule(data=st.data(), fate=st.sampled_from(Fate))
+    def fail(self, data: st.DataObject, fate: Fate) -> None:
+        data.draw(st.sampled_from(self.alive())).step(fate)
+
+    @precondition(lambda self: self.alive())
+    @rule(data=st.data())
+    def results_cannot_be_written(self, data: st.DataObject) -> None:
+        """An outage that lets a commit end as unknown."""
         actor = data.draw(st.sampled_from(self.alive()))
-        for _ in range(times):
-            # An outage of the writes only: a commit then ends as unknown.
-            actor.step(fate if times == 1 or actor.is_writing else Fate.DONE)
+        for _ in range(40):
+            actor.step(Fate.LOST_REQUEST if actor.is_committing else Fate.DONE)
+
+    @precondition(lambda self: self.alive())
+    @rule(data=st.data())
+    def every_response_is_lost_inside_the_store(self, data: st.DataObject) -> None:
+        actor = data.draw(st.sampled_from(self.alive()))
+        for _ in range(12):
+            actor.step(Fate.HIDDEN_RETRY)
 
     @rule(seconds=st.sampled_from([0.5, 4.0, TTL_S, 3 * TTL_S]))
     def wait(self, seconds: float) -> None:

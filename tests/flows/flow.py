@@ -86,7 +86,9 @@ class Flow:
         return {request: times for request, times in Counter(lines).items() if times > 1}
 
 
-def write_flow(folder: Path, *, count: int, has_bad_documents: bool = False, **changes: object) -> Flow:
+def write_flow(
+    folder: Path, *, count: int, has_bad_documents: bool = False, **changes: object
+) -> Flow:
     """Demo documents and a job over them; `changes` replace top-level parts of the job."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "counts").mkdir()

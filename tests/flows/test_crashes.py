@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from checkpoints import keys
 from infra.local_cluster import LocalCluster
-from tests.flows.flow import ROOT, finish, processes_named, wait_until, write_flow
+from pipeline.tokens import HFTokenizer
+from tests.flows.flow import MODELS, ROOT, Flow, finish, processes_named, wait_until, write_flow
 
 pytestmark = pytest.mark.flow
 
@@ -23,14 +25,7 @@ COUNT = 600
 HALF = COUNT // 2
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[LocalCluster]:
-    os.environ["PYTHONPATH"] = str(ROOT)
-    with LocalCluster(head_cpus=4) as running:
-        yield running
-
-
-def assert_proven(flow, documents: int) -> None:
+def assert_proven(flow: Flow, documents: int) -> None:
     verdict = flow.verdict()
     assert verdict.proven, verdict
     assert verdict.documents == documents
@@ -97,7 +92,6 @@ def test_a_killed_replica_is_replaced(cluster: LocalCluster, tmp_path: Path) -> 
 
 
 def test_a_killed_node_takes_nothing_with_it(tmp_path: Path) -> None:
-    os.environ["PYTHONPATH"] = str(ROOT)
     with LocalCluster(head_cpus=2) as cluster:
         engine_node = {"gleaner.io/role": "engine"}
         doomed = cluster.add_node(num_cpus=2, labels=engine_node, resources={"seat": 1})
@@ -113,7 +107,6 @@ def test_a_killed_node_takes_nothing_with_it(tmp_path: Path) -> None:
 
 
 def test_the_whole_cluster_dies_and_another_one_resumes(tmp_path: Path) -> None:
-    os.environ["PYTHONPATH"] = str(ROOT)
     flow = write_flow(tmp_path, count=COUNT)
     with LocalCluster(head_cpus=4) as first:
         driver = flow.start_driver(first, DELAY_S)
@@ -130,14 +123,75 @@ def test_the_whole_cluster_dies_and_another_one_resumes(tmp_path: Path) -> None:
 
 def test_a_document_that_kills_engines_is_set_aside(cluster: LocalCluster, tmp_path: Path) -> None:
     flow = write_flow(tmp_path, count=60, limits={"flush_s": 1, "attempts": 2})
-    poisoned = "Zyxwvut"
-    (flow.folder / "documents/poison.txt").write_text(poisoned)
-    from pipeline.tokens import HFTokenizer
-    from tests.flows.flow import MODELS
-
-    with_poison = HFTokenizer(str(MODELS / "small")).encode_chat(None, poisoned)
-    without = HFTokenizer(str(MODELS / "small")).encode_chat(None, "a")
-    token = next(t for t in with_poison if t not in without)
+    deadly = "\u2603"  # a snowman: bytes that no other document has
+    (flow.folder / "documents/deadly.txt").write_text(deadly, encoding="utf-8")
+    tokenizer = HFTokenizer(str(MODELS / "small"))
+    harmless = set(tokenizer.encode_chat(None, ""))
+    token = next(t for t in tokenizer.encode_chat(None, deadly) if t not in harmless)
     code, final = finish(flow.start_driver(cluster, "0.01", str(token)))
-    assert final["documents_error"] >= 1
-    assert code == 0 or final["state"] == "failed"
+    assert (code, final["documents_ok"], final["documents_error"]) == (0, 60, 1)
+    [row] = [row for row in flow.rows() if row["status"] == "error"]
+    assert row["error_code"] == "engine_crash"
+    assert str(row["source"]).endswith("deadly.txt")
+    assert_proven(flow, 61)
+
+
+def test_an_input_that_vanishes_after_planning_stops_the_run_by_name(
+    cluster: LocalCluster, tmp_path: Path
+) -> None:
+    flow = write_flow(tmp_path, count=60)
+    victim = next((flow.folder / "documents/files").rglob("*.txt"))
+    driver = flow.start_driver(cluster, "0.01")
+    wait_until(lambda: (flow.folder / "checkpoint/plan/header.json").exists(), "it was planned")
+    victim.unlink()
+    assert driver.wait(120) != 0
+    saved = flow.status()
+    assert saved is not None
+    assert saved.snapshot.state == "failed"
+    assert victim.name in str(saved.snapshot.message)
+
+
+def test_a_run_in_which_everything_fails_stops_early_and_is_failed(
+    cluster: LocalCluster, tmp_path: Path
+) -> None:
+    labels = {"prompt": "{{ text }}", "output": {"type": "label", "labels": ["yes", "no"]}}
+    limits = {"flush_s": 1, "max_error_rate": 0.2, "min_documents_for_error_rate": 50}
+    flow = write_flow(tmp_path, count=COUNT, task=labels, limits=limits)
+    code, final = finish(flow.start_driver(cluster, DELAY_S))  # fake answers are numbers
+    assert (code, final["state"]) == (1, "failed")
+    assert final["documents_error"] < COUNT
+    assert "max_error_rate" in str(final["message"])
+    assert final["first_errors"][0]["code"] == "invalid_output"
+
+
+def test_cancel_keeps_finished_work_and_a_resume_uses_it(
+    cluster: LocalCluster, tmp_path: Path
+) -> None:
+    flow = write_flow(tmp_path, count=COUNT)
+    driver = flow.start_driver(cluster, DELAY_S)
+    wait_until(lambda: flow.finished() >= HALF // 2, "a quarter was done")
+    cancel = [sys.executable, "-m", "jobs", "cancel", str(flow.job_file)]
+    subprocess.run(cancel, check=True, cwd=ROOT)
+    code, final = finish(driver)
+    assert (code, final["state"]) == (4, "cancelled")
+    code, final = finish(flow.start_driver(cluster, "0.01"))
+    assert code == 0
+    assert not flow.served_twice()
+    assert_proven(flow, COUNT)
+
+
+def test_a_second_driver_is_turned_away_while_the_first_lives(
+    cluster: LocalCluster, tmp_path: Path
+) -> None:
+    flow = write_flow(tmp_path, count=COUNT)
+    first = flow.start_driver(cluster, DELAY_S)
+    wait_until(lambda: flow.finished() > 0, "the first driver works")
+    run = [sys.executable, "-m", "jobs", "run", str(flow.job_file), "--address", cluster.address]
+    second = subprocess.run(
+        run, cwd=ROOT, env=os.environ | cluster.environment, capture_output=True, text=True
+    )
+    assert second.returncode == 5, second.stderr
+    assert "alive" in second.stderr
+    code, _ = finish(first)
+    assert code == 0
+    assert_proven(flow, COUNT)

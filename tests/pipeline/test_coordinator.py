@@ -185,23 +185,23 @@ def test_each_engine_death_is_durable_before_the_next_try() -> None:
 
 
 def test_journaled_documents_are_not_generated_again() -> None:
-    output, checkpoint = planned_stores(40)
+    output, checkpoint = planned_stores(100)
     life, first = Life(), Fleet()
     made = coordinator(output, checkpoint, first, life)
 
     async def killed_after(seconds: float) -> None:
-        asyncio.get_running_loop().create_task(made.finish_shard(0, documents(40)))
+        asyncio.get_running_loop().create_task(made.finish_shard(0, documents(100)))
         await asyncio.sleep(seconds)
         raise SystemExit
 
-    run_until_killed(killed_after(3.5))
+    run_until_killed(killed_after(4.5))
     life.is_over = True
     kept = load_journal(checkpoint, 0).rows
-    assert 0 < len(kept) < 40
+    assert 0 < len(kept) < 100
     second = Fleet()
-    receipt = run(coordinator(output, checkpoint, second).finish_shard(0, documents(40)))
+    receipt = run(coordinator(output, checkpoint, second).finish_shard(0, documents(100)))
     assert receipt is not None
-    assert (receipt.restored, receipt.generated) == (len(kept), 40 - len(kept))
+    assert (receipt.restored, receipt.generated) == (len(kept), 100 - len(kept))
     assert not {f"0.{n}.small" for n in kept} & set(second.served)
     assert_proven(output, checkpoint)
 
@@ -254,12 +254,12 @@ def test_a_stopped_coordinator_takes_nothing_up() -> None:
 
 
 def test_a_store_that_is_away_for_a_while_only_delays_the_journal() -> None:
-    output, checkpoint = planned_stores(40)
+    output, checkpoint = planned_stores(100)
     life, fleet = Life(), Fleet()
     made = coordinator(output, checkpoint, fleet, life, work(flush_s=0.5))
 
     async def main() -> None:
-        finishing = asyncio.create_task(made.finish_shard(0, documents(40)))
+        finishing = asyncio.create_task(made.finish_shard(0, documents(100)))
         await asyncio.sleep(0.1)
         life.fails = lambda name: name.startswith("create journal")
         await asyncio.sleep(2)
@@ -270,7 +270,7 @@ def test_a_store_that_is_away_for_a_while_only_delays_the_journal() -> None:
         await finishing
 
     run(main())
-    assert len(fleet.served) == 40
+    assert len(fleet.served) == 100
     assert_proven(output, checkpoint)
 
 
@@ -298,7 +298,7 @@ def test_an_error_ends_all_walks_and_keeps_what_is_finished() -> None:
 
     async def send(requests: Sequence[Request]) -> list[object]:
         if any(one.id == "0.30.small" for one in requests):
-            await asyncio.sleep(2)
+            await asyncio.sleep(2.5)
             raise ValueError("a bug in the engine's server")
         return await fleet.send(requests)  # type: ignore[return-value]
 
@@ -435,7 +435,7 @@ lives = st.lists(
 SIZES = (9, 4, 1)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     lives=lives,
     poison=st.sets(st.integers(0, 8), max_size=2),

@@ -1,0 +1,100 @@
+"""Gleaner: the same documents through `execute`, with the tap around its vLLM engine.
+
+    python -m tests.benchmarks.gleaner_side FOLDER [ADDRESS]
+
+Running it again resumes. The last line of stdout is the final snapshot as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import ray
+import yaml
+
+from jobs.spec_file import load_spec
+from jobs.wiring import build_job
+from pipeline.engine import Completion, Engine, Request
+from pipeline.progress import State
+from pipeline.run import execute
+from pipeline.tiers import Tier
+from pipeline.vllm_engine import VLLMEngine
+from tests.benchmarks.tap import Tap
+from tests.benchmarks.workload import (
+    ENGINE,
+    MAX_TOKENS,
+    MODEL,
+    RAY_CPUS,
+    SYSTEM_PROMPT,
+    Folder,
+)
+
+
+@dataclass(frozen=True)
+class TappedFactory:
+    """Makes vLLM engines with a tap; importable in Ray workers."""
+
+    folder: str
+
+    def __call__(self, tier: Tier) -> Engine:
+        return TappedEngine(VLLMEngine(tier), Path(self.folder))
+
+
+class TappedEngine:
+    """A vLLM engine that writes down what it answered."""
+
+    def __init__(self, inner: Engine, folder: Path) -> None:
+        self._inner = inner
+        self._tap = Tap(folder)
+
+    async def start(self) -> None:
+        await self._inner.start()
+        self._tap.ready()
+
+    async def generate(self, requests: Sequence[Request]) -> list[Completion]:
+        completions = await self._inner.generate(requests)
+        self._tap.answered(completion.request_id for completion in completions)
+        return completions
+
+    async def check_health(self) -> None:
+        await self._inner.check_health()
+
+
+def write_job(folder: Folder, flush_s: float) -> None:
+    """The job file of the comparison."""
+    job = {
+        "name": "benchmark",
+        "input": {"uri": "documents", "id_field": "id"},
+        "task": {
+            "system": SYSTEM_PROMPT,
+            "prompt": "{{ text }}",
+            "sampling": {"max_tokens": MAX_TOKENS},
+        },
+        "tiers": [{"name": "large", "model": str(MODEL), "engine": ENGINE}],
+        "output": "output",
+        "checkpoint": "checkpoint",
+        "limits": {"flush_s": flush_s, "max_error_rate": 1},
+    }
+    folder.job_file.write_text(yaml.safe_dump(job))
+
+
+def main(arguments: list[str]) -> int:
+    folder = Folder(Path(arguments[0]).absolute())
+    address = arguments[1] if len(arguments) > 1 else None
+    spec = load_spec(folder.job_file)
+    job = replace(build_job(spec), make_engine=TappedFactory(str(folder.tap)))
+    if address is not None:
+        ray.init(address=address, log_to_driver=False)
+    else:
+        ray.init(address="local", num_cpus=RAY_CPUS, include_dashboard=False, log_to_driver=False)
+    final = execute(job, on_progress=lambda _: None, should_stop=lambda: False)
+    print(json.dumps(asdict(final)))
+    return 0 if final.state is State.COMPLETED else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

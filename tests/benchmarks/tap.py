@@ -1,0 +1,76 @@
+"""When each document was answered, written down inside the engine's process.
+
+Boundary: one file per process, one line per answer, flushed at once, so that a killed process leaves
+what it did. Every side of a comparison uses the same tap, at the same place: where vLLM has answered.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+READY = "ready"
+ANSWER = "answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One document answered by an engine, at a unix time."""
+
+    unix_s: float
+    document: str
+
+
+class Tap:
+    """Appends to a file of its own in `folder`; not picklable, made where it writes."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file = (folder / f"{os.getpid()}-{uuid.uuid4().hex}.log").open("a", buffering=1)
+
+    def ready(self) -> None:
+        """The engine can take work."""
+        self._file.write(f"{READY} {time.time():.4f} -\n")
+
+    def answered(self, documents: Iterable[str]) -> None:
+        """The engine has just answered these."""
+        now_s = time.time()
+        self._file.write("".join(f"{ANSWER} {now_s:.4f} {one}\n" for one in documents))
+
+
+def answers(folder: Path) -> list[Answered]:
+    """Every answer of every engine, in the order of time, with repetitions."""
+    found = [Answered(unix_s, name) for kind, unix_s, name in _lines(folder) if kind == ANSWER]
+    return sorted(found, key=lambda one: one.unix_s)
+
+
+def first_ready_unix_s(folder: Path) -> float:
+    """When the first engine was ready."""
+    return min(unix_s for kind, unix_s, _ in _lines(folder) if kind == READY)
+
+
+def steady_per_s(answered: list[Answered]) -> float:
+    """Documents per second between the first and the last tenth of the documents."""
+    first, last = len(answered) // 10, len(answered) * 9 // 10
+    spent_s = answered[last].unix_s - answered[first].unix_s
+    return (last - first) / spent_s
+
+
+def repeated(answered: list[Answered]) -> int:
+    """Answers that were not a document's first."""
+    return sum(times - 1 for times in Counter(one.document for one in answered).values())
+
+
+def _lines(folder: Path) -> list[tuple[str, float, str]]:
+    found = []
+    for file in folder.glob("*.log"):
+        # A process that is killed may leave a piece of a line behind the last line end.
+        for line in file.read_text().rpartition("\n")[0].splitlines():
+            kind, unix_s, name = line.split(" ", 2)
+            found.append((kind, float(unix_s), name))
+    return found

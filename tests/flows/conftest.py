@@ -1,0 +1,25 @@
+"""One small Ray cluster with a job server for all flow tests that do not kill its nodes."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from infra.local_cluster import LocalCluster
+from tests.flows.flow import ROOT
+
+
+@pytest.fixture(scope="session", autouse=True)
+def environment() -> Iterator[None]:
+    """What every Ray process of a test inherits."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT))
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        patch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
+        patch.setenv("VLLM_CPU_OMP_THREADS_BIND", "nobind")
+        yield
+
+
+@pytest.fixture(scope="session")
+def cluster(environment: None) -> Iterator[LocalCluster]:
+    with LocalCluster(head_cpus=4, dashboard=True) as running:
+        yield running

@@ -1,0 +1,63 @@
+"""Hand-computed features."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checkpoints.result import Confidence
+from pipeline.confidence import confidence_of
+
+
+def test_an_empty_generation_has_no_confidence() -> None:
+    assert confidence_of([], []) is None
+
+
+def test_one_token_is_mean_minimum_and_quantile_at_once() -> None:
+    made = confidence_of([math.log(0.75)], [math.log(0.25)])
+    assert made is not None
+    assert made.mean_logprob == made.min_logprob == made.p10_logprob == math.log(0.75)
+    assert made.top2_margin == pytest.approx(0.5)
+    assert made.tokens == 1
+
+
+def test_features_of_three_tokens() -> None:
+    made = confidence_of([-0.1, -2.0, -0.3], [-3.0, -0.5, None])
+    margin = (math.exp(-0.1) - math.exp(-3.0) + math.exp(-2.0) - math.exp(-0.5) + 1.0) / 3
+    assert made == Confidence(
+        mean_logprob=pytest.approx(-0.8),
+        min_logprob=-2.0,
+        p10_logprob=-2.0,
+        top2_margin=pytest.approx(margin),
+        tokens=3,
+    )
+
+
+@pytest.mark.parametrize(("count", "rank"), [(1, 0), (10, 0), (11, 1), (20, 1), (21, 2), (101, 10)])
+def test_the_ten_percent_quantile_is_the_lower_nearest_rank(count: int, rank: int) -> None:
+    values = [float(-n) for n in range(count)]
+    made = confidence_of(values, [None] * count)
+    assert made is not None
+    assert made.p10_logprob == sorted(values)[rank]
+    assert rank == math.floor(0.1 * (count - 1))
+
+
+def test_an_impossible_runner_up_is_no_error() -> None:
+    made = confidence_of([0.0], [-math.inf])
+    assert made is not None
+    assert made.top2_margin == 1.0
+
+
+def test_lists_of_different_lengths_are_a_bug() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        confidence_of([-0.1], [])
+
+
+@given(st.lists(st.floats(-50, 0), min_size=1, max_size=50))
+def test_minimum_quantile_and_mean_are_in_order(values: list[float]) -> None:
+    made = confidence_of(values, [None] * len(values))
+    assert made is not None
+    assert made.min_logprob <= made.p10_logprob <= max(values)
+    assert made.min_logprob - 1e-9 <= made.mean_logprob <= max(values) + 1e-9
+    assert made.tokens == len(values)

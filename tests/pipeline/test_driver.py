@@ -1,0 +1,204 @@
+"""What a driver counts, and when it stops; its loop is shown by the flow tests."""
+
+import queue
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from engine_builders import no_store, plan, tier
+from mortal_store import Life, MortalStore
+
+from checkpoints import keys
+from checkpoints.lease import Lease
+from checkpoints.memory_store import MemoryStore
+from checkpoints.owner import this_process
+from checkpoints.receipts import Totals, load_totals
+from checkpoints.result import Receipt
+from checkpoints.resume import list_results
+from pipeline.board import Board
+from pipeline.documents import InputSource
+from pipeline.driver import Driver, EngineStartError, Stop
+from pipeline.engine import Engine
+from pipeline.fake_engine import FakeEngine
+from pipeline.job import Job, RunLimits
+from pipeline.lease_keeper import LeaseKeeper
+from pipeline.outputs import FreeText
+from pipeline.progress import Counts, Snapshot, State
+from pipeline.prompts import Prompt
+from pipeline.serving import TierState
+from pipeline.tiers import Tier
+
+NOTHING = Totals(0, 0, 0, 0, 0, 0, 0, 0, 0.0, (), ())
+
+
+def engine_for(_: Tier) -> Engine:
+    return FakeEngine()
+
+
+JOB = Job(
+    name="test",
+    spec={},
+    identity={},
+    source=InputSource(("memory://in",)),
+    prompt=Prompt(None, "{{ text }}"),
+    output_format=FreeText(),
+    tiers=(tier(),),
+    limits=RunLimits(
+        max_error_rate=0.5,
+        min_documents_for_error_rate=10,
+        max_engine_deaths=3,
+        flush_s=1.0,
+        coordinators=1,
+        shards_in_flight=2,
+        chunk_size=4,
+        target_shard_tokens=None,
+    ),
+    output_uri="memory://out",
+    open_output=no_store,
+    open_checkpoint=no_store,
+    make_engine=engine_for,
+)
+
+
+@contextmanager
+def driver(
+    store: MemoryStore,
+    *,
+    life: Life | None = None,
+    before: Totals = NOTHING,
+    should_stop: Callable[[], bool] = lambda: False,
+    shown: list[Snapshot] | None = None,
+) -> Iterator[Driver]:
+    header = plan(store, [60, 40])
+    mortal = MortalStore(store, life or Life())
+    seen = [] if shown is None else shown
+    with LeaseKeeper(Lease(mortal, this_process("test"))) as lease:
+        yield Driver(JOB, "run", header, mortal, lease, before, seen.append, should_stop)
+
+
+def receipt(shard: int, ok: int, error: int = 0, restored: int = 0) -> Receipt:
+    documents = ok + error
+    return Receipt(shard, documents, ok, error, 10, 5, documents - restored, restored, 0.1, 1.0)
+
+
+def handle(board: Board) -> SimpleNamespace:
+    """A board as its Ray actor handle is called, in this process."""
+    return SimpleNamespace(take_off=SimpleNamespace(remote=board.take_off))
+
+
+def inbox(*items: Receipt | BaseException | None) -> queue.Queue[Receipt | BaseException | None]:
+    made: queue.Queue[Receipt | BaseException | None] = queue.Queue()
+    for item in items:
+        made.put(item)
+    return made
+
+
+def test_a_document_counts_once_when_its_shard_ends_between_two_looks_at_the_board() -> None:
+    board = Board()
+    board.post("a", {0: Counts(ok=59), 1: Counts(ok=1)}, (), has_flushed=False)
+    with driver(MemoryStore()) as its:
+        its._board_state = board.state()
+        assert its._take(inbox(receipt(0, 60), receipt(1, 39, 1), None), handle(board))
+        final = its.show(State.COMPLETED)
+    assert (final.documents_ok, final.documents_error, final.shards_done) == (99, 1, 2)
+    assert board.state().open_shards == Counts()
+
+
+def test_shards_committed_by_earlier_attempts_count_as_restored() -> None:
+    before = Totals(1, 60, 59, 1, 100, 50, 60, 0, 0.5, (), ())
+    with driver(MemoryStore(), before=before) as its:
+        its._take(inbox(receipt(1, 40, restored=5), None), handle(Board()))
+        final = its.show(State.COMPLETED)
+    assert (final.documents_ok, final.documents_error) == (99, 1)
+    assert (final.documents_restored, final.shards_done) == (65, 2)
+    assert final.prompt_tokens == 110
+
+
+def test_the_error_that_ended_the_dataset_is_raised() -> None:
+    with driver(MemoryStore()) as its, pytest.raises(ZeroDivisionError):
+        its._take(inbox(ZeroDivisionError()), handle(Board()))
+
+
+def reason(its: Driver, ok: int, error: int) -> Stop | None:
+    its._committed = Counts(ok=ok, error=error)
+    return its._reason_to_stop()
+
+
+def test_a_run_in_which_most_fails_stops_once_there_are_enough_documents() -> None:
+    with driver(MemoryStore()) as its:
+        assert reason(its, ok=1, error=8) is None
+        assert reason(its, ok=5, error=5) is None
+        stop = reason(its, ok=4, error=6)
+    assert stop is not None
+    assert stop.state is State.FAILED
+    assert "6 of 10" in str(stop.message)
+    assert "limits.max_error_rate = 50%" in str(stop.message)
+
+
+def test_a_user_or_a_cancel_object_stops_the_run() -> None:
+    store = MemoryStore()
+    with driver(store, should_stop=lambda: True) as its:
+        stop = its._reason_to_stop()
+    assert stop is not None
+    assert stop.state is State.CANCELLED
+    store = MemoryStore()
+    with driver(store) as its:
+        assert its._reason_to_stop() is None
+        store.create(keys.CANCEL, b"{}")
+        stop = its._reason_to_stop()
+    assert stop is not None
+    assert stop.state is State.CANCELLED
+
+
+def test_a_store_that_is_away_for_a_moment_does_not_end_the_driver() -> None:
+    store, life = MemoryStore(), Life()
+    with driver(store, life=life) as its:
+        its._take(inbox(receipt(0, 60)), handle(Board()))
+        life.fails = lambda _: True
+        assert its._reason_to_stop() is None
+        its._log_receipts()
+        its.show(State.IN_PROGRESS)
+
+
+def test_receipts_are_logged_once() -> None:
+    store, output = MemoryStore(), MemoryStore()
+    with driver(store) as its:
+        header = its._header
+        its._take(inbox(receipt(0, 59, 1), None), handle(Board()))
+        its._log_receipts()
+        its._log_receipts()
+    done = list_results(output, header).done
+    done[0] = True
+    totals = load_totals(store, output, header, done)
+    assert (totals.shards, totals.ok, totals.error) == (1, 59, 1)
+    assert len([*store.list(keys.RECEIPTS)]) == 1
+
+
+def test_a_tier_that_cannot_start_ends_the_run_unless_some_replica_runs() -> None:
+    with driver(MemoryStore()) as its:
+        its._tiers = {"small": TierState(ready=1, wanted=2, problem="no memory")}
+        assert its._reason_to_stop() is None
+        its._tiers = {"small": TierState(ready=0, wanted=2, problem="no memory")}
+        with pytest.raises(EngineStartError, match="tier small: no memory"):
+            its._reason_to_stop()
+
+
+def test_a_run_without_a_ready_engine_is_waiting() -> None:
+    with driver(MemoryStore()) as its:
+        assert its._live_state() is State.WAITING_FOR_ENGINES
+        its._tiers = {"small": TierState(ready=1, wanted=2, problem=None)}
+        assert its._live_state() is State.IN_PROGRESS
+
+
+def test_what_is_shown_is_saved() -> None:
+    store, shown = MemoryStore(), list[Snapshot]()
+    with driver(store, shown=shown) as its:
+        final = its.show(State.FINALIZING, "nearly there")
+    assert shown == [final]
+    assert b"nearly there" in store.read(keys.STATUS)

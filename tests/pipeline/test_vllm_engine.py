@@ -1,0 +1,199 @@
+"""What can be said of the vLLM engine without starting one."""
+
+import dataclasses
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from engine_builders import tier
+from virtual_loop import run
+
+from pipeline.engine import Completion, EngineDeadError, EngineLimitsError, FinishReason, Request
+from pipeline.tiers import EngineProfile
+from pipeline.vllm_engine import (
+    FINISH_REASONS,
+    VLLMEngine,
+    assert_limits,
+    chosen_and_runner_up,
+    engine_arguments,
+    sampling_parameters,
+    unanswered,
+)
+
+
+def config(max_model_len: int = 256, max_num_seqs: int = 4, max_num_batched_tokens: int = 512):  # type: ignore[no-untyped-def]
+    """The part of vLLM's resolved configuration that is looked at."""
+    return SimpleNamespace(
+        model_config=SimpleNamespace(max_model_len=max_model_len),
+        scheduler_config=SimpleNamespace(
+            max_num_seqs=max_num_seqs, max_num_batched_tokens=max_num_batched_tokens
+        ),
+    )
+
+
+def test_the_limits_asked_for_pass() -> None:
+    assert_limits(tier().profile, config())
+
+
+def test_every_limit_that_differs_is_named() -> None:
+    with pytest.raises(EngineLimitsError) as caught:
+        assert_limits(tier().profile, config(max_model_len=128, max_num_seqs=2))
+    assert "max_model_len: asked 256, runs with 128" in str(caught.value)
+    assert "max_num_seqs: asked 4, runs with 2" in str(caught.value)
+    assert "max_num_batched_tokens" not in str(caught.value)
+
+
+def test_every_limit_of_the_profile_reaches_the_engine() -> None:
+    profile = tier().profile
+    arguments = engine_arguments(tier())
+    for field in dataclasses.fields(EngineProfile):
+        if field.name != "extra":
+            assert arguments[field.name] == getattr(profile, field.name)
+    assert arguments["model"] == "/models/small"
+
+
+def test_extra_arguments_reach_the_engine_too() -> None:
+    profile = replace(tier().profile, extra={"block_size": 32})
+    assert engine_arguments(tier(profile=profile))["block_size"] == 32
+
+
+def test_the_sampled_token_is_first_and_the_best_other_one_is_the_runner_up() -> None:
+    from vllm.logprobs import FlatLogprobs
+
+    flat = FlatLogprobs()
+    # vLLM's order: the sampled token, then the two most probable ones.
+    flat.append_fast([7, 7, 3], [-0.1, -0.1, -2.5], iter([1, 1, 2]), [None] * 3)  # type: ignore[arg-type]
+    flat.append_fast([9, 5, 6], [-4.0, -0.2, -1.0], iter([3, 1, 2]), [None] * 3)  # type: ignore[arg-type]
+    flat.append_fast([6, 5, 6], [-1.0, -0.2, -1.0], iter([2, 1, 2]), [None] * 3)  # type: ignore[arg-type]
+    flat.append_fast([8], [0.0], iter([1]), [None])  # type: ignore[arg-type]
+    chosen, runner_up = chosen_and_runner_up(flat)
+    assert chosen == [-0.1, -4.0, -1.0, 0.0]
+    assert runner_up == [-2.5, -0.2, -0.2, None]
+
+
+def test_no_tokens_give_no_log_probabilities() -> None:
+    from vllm.logprobs import FlatLogprobs
+
+    assert chosen_and_runner_up(FlatLogprobs()) == ([], [])
+
+
+def test_an_unanswered_request_keeps_its_id_and_prompt_length() -> None:
+    made = unanswered(Request("1.2.small", (1, 2, 3)), FinishReason.REJECTED, "too long", 2.0)
+    assert (made.request_id, made.prompt_tokens, made.output_tokens) == ("1.2.small", 3, 0)
+    assert (made.text, made.engine_s, made.confidence) == ("too long", 2.0, None)
+
+
+# Contract with vllm 0.32: names that exist there.
+
+
+def test_every_engine_argument_exists_in_vllm() -> None:
+    from vllm import AsyncEngineArgs
+
+    known = {field.name for field in dataclasses.fields(AsyncEngineArgs)}
+    assert set(engine_arguments(tier())) <= known
+
+
+def test_sampling_is_final_only_with_two_flat_log_probabilities() -> None:
+    from vllm.sampling_params import RequestOutputKind
+
+    made = sampling_parameters(replace(tier().generation, seed=7))
+    assert (made.max_tokens, made.temperature, made.top_p, made.seed) == (16, 0.0, 1.0, 7)
+    assert (made.logprobs, made.flat_logprobs) == (2, True)
+    assert made.output_kind is RequestOutputKind.FINAL_ONLY
+    assert made.structured_outputs is None
+    assert not made.detokenize
+
+
+def test_stop_strings_need_the_text_while_it_is_generated() -> None:
+    assert sampling_parameters(replace(tier().generation, stop=("END",))).detokenize
+
+
+def test_structured_output_is_a_schema_or_choices() -> None:
+    by_schema = sampling_parameters(replace(tier().generation, json_schema='{"type": "object"}'))
+    assert by_schema.structured_outputs.json == {"type": "object"}
+    assert by_schema.structured_outputs.disable_any_whitespace
+    by_choice = sampling_parameters(replace(tier().generation, choices=("yes", "no")))
+    assert by_choice.structured_outputs.choice == ["yes", "no"]
+
+
+def test_every_finish_reason_of_vllm_is_an_answer_or_known_not_to_be_one() -> None:
+    from vllm.v1.engine import FINISH_REASON_STRINGS
+
+    assert set(FINISH_REASON_STRINGS) == {*FINISH_REASONS, "error", "repetition"}
+
+
+def test_the_errors_that_are_caught_are_those_that_vllm_raises() -> None:
+    from vllm.exceptions import VLLMClientError, VLLMError
+    from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
+
+    assert all(
+        issubclass(kind, VLLMError)
+        for kind in (VLLMClientError, EngineDeadError, EngineGenerateError)
+    )
+
+
+# What vLLM raises must not leave the engine, unless the engine itself is dead.
+
+
+def engine_that(raises: Exception | None, *, is_dead: bool = False, **output: object) -> VLLMEngine:
+    """An engine whose `AsyncLLM` raises, or ends with one output."""
+
+    async def generate(*_: object, **__: object) -> AsyncIterator[SimpleNamespace]:
+        if raises is not None:
+            raise raises
+        yield SimpleNamespace(outputs=[SimpleNamespace(**output)])
+
+    made = VLLMEngine(tier())
+    made._engine = SimpleNamespace(generate=generate, errored=is_dead)
+    made._sampling = SimpleNamespace(detokenize=True)
+    return made
+
+
+def generated(engine: VLLMEngine) -> Completion:
+    [made] = run(engine.generate([Request("0.0.small", (1, 2))]))
+    return made
+
+
+def test_an_unexpected_error_of_one_request_is_a_rejection_with_its_cause() -> None:
+    from vllm.v1.engine.exceptions import EngineGenerateError
+
+    error = EngineGenerateError()
+    error.__cause__ = ValueError("the grammar cannot be compiled")
+    made = generated(engine_that(error))
+    assert made.finish_reason is FinishReason.REJECTED
+    assert made.text == "the grammar cannot be compiled"
+
+
+def test_a_dead_engine_is_an_exception_however_vllm_puts_it() -> None:
+    from vllm.v1.engine.exceptions import EngineDeadError as VLLMEngineDeadError
+    from vllm.v1.engine.exceptions import EngineGenerateError
+
+    for engine in (
+        engine_that(VLLMEngineDeadError()),
+        engine_that(EngineGenerateError(), is_dead=True),
+    ):
+        with pytest.raises(EngineDeadError):
+            generated(engine)
+
+
+@pytest.mark.parametrize("reason", ["error", "repetition", None])
+def test_an_end_that_is_no_answer_is_a_rejection(reason: str | None) -> None:
+    made = generated(engine_that(None, finish_reason=reason, text="?", token_ids=[1]))
+    assert made.finish_reason is FinishReason.REJECTED
+    assert str(reason) in made.text
+
+
+def test_a_text_that_a_stop_string_left_empty_stays_empty() -> None:
+    from vllm.logprobs import FlatLogprobs
+
+    engine = engine_that(
+        None, finish_reason="stop", text="", token_ids=[5], logprobs=FlatLogprobs()
+    )
+    made = generated(engine)
+    assert (made.text, made.finish_reason, made.output_tokens) == ("", FinishReason.STOP, 1)
