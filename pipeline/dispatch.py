@@ -57,7 +57,7 @@ class _Chunk:
     """Calls that travel together."""
 
     calls: list[_Call]
-    task: asyncio.Task[None] | None = None
+    task: asyncio.Task[None]
 
 
 @dataclass(slots=True, eq=False)
@@ -113,26 +113,25 @@ class Dispatcher:
             self._linger = loop.call_later(LINGER_S, self._depart_together)
 
     def _leave(self, call: _Call) -> None:
-        if call.chunk is None:
-            self._waiting.remove(call)
-        elif call.chunk.task is not None and all(one.answer.done() for one in call.chunk.calls):
-            call.chunk.task.cancel()
+        chunk = call.chunk
+        if chunk is not None and all(one.answer.done() for one in chunk.calls):
+            chunk.task.cancel()
 
     def _depart_together(self) -> None:
         if self._linger is not None:
             self._linger.cancel()
             self._linger = None
-        calls, self._waiting = self._waiting, []
+        calls, self._waiting = _unanswered(self._waiting), []
         if calls:
             self._depart(calls)
 
     def _depart(self, calls: list[_Call]) -> None:
-        chunk = _Chunk(calls)
+        task = asyncio.get_running_loop().create_task(self._deliver(calls))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        chunk = _Chunk(calls, task)
         for call in calls:
             call.chunk = chunk
-        chunk.task = asyncio.get_running_loop().create_task(self._deliver(calls))
-        self._tasks.add(chunk.task)
-        chunk.task.add_done_callback(self._tasks.discard)
 
     async def _deliver(self, calls: list[_Call]) -> None:
         """Answer every caller of the chunk, with a completion or with the error that ended it."""
@@ -163,7 +162,9 @@ class Dispatcher:
         """Each group alone, halved when an engine dies on it; what was not tried yet goes first."""
         groups = deque([calls])
         while groups:
-            group = groups.popleft()
+            group = _unanswered(groups.popleft())
+            if not group:
+                continue
             await asyncio.sleep(self._rested_s - asyncio.get_running_loop().time())
             try:
                 await self._resending()(self._answer, group)
@@ -186,7 +187,7 @@ class Dispatcher:
 
     async def _answer(self, calls: list[_Call]) -> None:
         """One attempt to answer those calls that still wait for an answer."""
-        waiting = [call for call in calls if not call.answer.done()]
+        waiting = _unanswered(calls)
         if not waiting:
             return
         try:
@@ -212,6 +213,11 @@ class Dispatcher:
                 jitter=self._limits.resend_after_s,
             ),
         )
+
+
+def _unanswered(calls: Sequence[_Call]) -> list[_Call]:
+    """Those whose callers still wait."""
+    return [call for call in calls if not call.answer.done()]
 
 
 def crashed(request: Request) -> Completion:

@@ -32,7 +32,7 @@ from pipeline.serving import TierState, tier_states
 from pipeline.status import save_status, spent_so_far_usd
 
 TICK_S = 1.0
-SAVE_S = 5.0
+SAVE_S = 2.0
 RECEIPTS_S = 10.0
 STOP_S = 30.0
 

@@ -25,7 +25,7 @@ from pipeline.status import read_status
 
 JOB = Path(__file__).with_name("job.yaml")
 SEED = 7
-KILL_AT = 0.4  # of the documents
+KILL_AT = 0.3  # of the documents
 FIRST_DOCUMENTS_S = 600.0  # for the engine to start on a slow machine
 CPUS = 4  # logical: an engine, a coordinator and readers side by side, also on two cores
 

@@ -24,7 +24,7 @@ class Recipe:
     """Shape of the network and how long, how fast and on what it is trained.
 
     `weights` are the shares of form, layout and prose; of all `steps`, the first `drill_steps` are
-    copying drills. The small model sees mostly forms, so that it is good at what it is cheap for.
+    copying drills.
     """
 
     width: int
@@ -44,11 +44,11 @@ RECIPES = {
         inner_width=320,
         layers=2,
         heads=4,
-        drill_steps=700,
-        steps=1900,
+        drill_steps=900,
+        steps=2450,
         batch_documents=24,
         peak_rate=3e-3,
-        weights=(4.0, 1.0, 1.0),
+        weights=(1.0, 1.0, 1.0),
     ),
     Size.LARGE: Recipe(
         width=192,

@@ -110,9 +110,7 @@ def _csv_end(buffer: bytes, start: int, delimiter: bytes, at_end: bool) -> int |
             closing = _closing_quote(buffer, field + 1, limit)
             if closing is None:
                 return _line_end(buffer, start, at_end) if all_there else None
-            if closing + 1 >= len(buffer) and not at_end:
-                return None  # the next byte may double this quote
-            field = closing + 1
+            field = closing + 1  # at the end of the buffer: None below, more bytes may double it
         end = _line_end(buffer, field, at_end)
         found = buffer.find(delimiter, field, len(buffer) if end is None else end)
         if found < 0:

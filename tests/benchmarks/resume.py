@@ -1,10 +1,11 @@
 """How long a run of a million finished shards needs to be ready to continue, and in what memory.
 
-    python -m tests.benchmarks.resume [SHARDS]
+    python -m tests.benchmarks.resume [--quick]
 
 Makes the plan, the result keys and the receipts of a run in a temporary folder on the local store,
 then measures, in a process of its own, what a driver does before it continues: read the plan's
-header, list the results, add up the receipts.
+header, list the results, add up the receipts. Prints the figures as JSON on the last line of
+stdout.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from checkpoints.plan import Slice, read_header, write_plan
 from checkpoints.receipts import ReceiptLog, load_totals
 from checkpoints.result import Receipt
 from checkpoints.resume import list_results
-from tests.benchmarks.figures import Figure, at_most
+from tests.benchmarks.figures import Figure, at_most, print_figures
 
-SHARDS = 1_000_000
+SHARDS, QUICK_SHARDS = 1_000_000, 20_000
 DOCUMENTS_PER_SHARD = 1_000
 RECEIPTS_PER_OBJECT = 1_000
 
@@ -46,8 +47,8 @@ def measure(shards: int = SHARDS) -> list[Figure]:
     if documents != (shards - 1) * DOCUMENTS_PER_SHARD:
         raise AssertionError(f"{documents} documents counted")
     return [
-        at_most(f"resume of {shards:,} finished shards, local store", seconds, "s", 20.0),
-        at_most(f"driver memory for it, {shards:,} shards", grown_mb, "MB", 300.0),
+        at_most(f"resume: {shards:,} finished shards, local store", seconds, "s", 20.0),
+        at_most(f"resume: driver memory for it, {shards:,} shards", grown_mb, "MB", 300.0),
     ]
 
 
@@ -113,9 +114,12 @@ def take_up(folder: Path) -> tuple[float, float, int]:
     return seconds, peak_mb, totals.documents
 
 
-if __name__ == "__main__":
-    if sys.argv[1:2] == ["--measure"]:
-        print(json.dumps(take_up(Path(sys.argv[2]))))
+def main(arguments: list[str]) -> None:
+    if arguments[:1] == ["--measure"]:
+        print(json.dumps(take_up(Path(arguments[1]))))
     else:
-        for figure in measure(int(sys.argv[1]) if len(sys.argv) > 1 else SHARDS):
-            print(figure)
+        print_figures(measure(QUICK_SHARDS if arguments == ["--quick"] else SHARDS))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -16,7 +16,7 @@ from pathlib import Path
 import pyarrow.dataset as ds
 
 from tests.benchmarks.tap import answers, first_ready_unix_s, steady_per_s
-from tests.benchmarks.workload import ROOT, Folder, environment
+from tests.benchmarks.workload import MAX_TOKENS, ROOT, Folder, Threads, environment
 
 SIDE_S = 900.0  # no side takes longer unless it hangs
 
@@ -50,22 +50,22 @@ def command(module: str, *arguments: object) -> list[str]:
     return [sys.executable, "-m", f"tests.benchmarks.{module}", *(str(one) for one in arguments)]
 
 
-def run_raw(folder: Folder, threads_bind: str | None, *, has_logprobs: bool) -> Outcome:
+def run_raw(folder: Folder, threads: Threads, *, has_logprobs: bool) -> Outcome:
     """Raw vLLM; its steady state is the whole of `generate`."""
     extra = ["--logprobs"] if has_logprobs else []
     started_s = time.time()
-    _finish(command("raw_side", folder.path, *extra), threads_bind)
+    _finish(command("raw_side", folder.path, *extra), threads)
     total_s = time.time() - started_s
     said = json.loads(folder.raw.read_text())
     documents = len(folder.texts())
     return Outcome(documents / said["generate_s"], None, None, total_s, said["answers"])
 
 
-def run_stock(folder: Folder, threads_bind: str | None, stock: Stock) -> Outcome:
+def run_stock(folder: Folder, threads: Threads, stock: Stock) -> Outcome:
     """Stock ray.data.llm on a private Ray."""
     blocks = stock.rows_per_block or 0
     started_s = time.time()
-    _finish(command("stock_side", folder.path, stock.batch_size, blocks), threads_bind)
+    _finish(command("stock_side", folder.path, stock.batch_size, blocks), threads)
     total_s = time.time() - started_s
     table = ds.dataset(folder.output, format="parquet").to_table().to_pydict()
     found = {
@@ -73,15 +73,15 @@ def run_stock(folder: Folder, threads_bind: str | None, stock: Stock) -> Outcome
         for name, text, tokens in zip(
             table["id"], table["answer"], table["output_tokens"], strict=True
         )
-        if not _is_cut_off(tokens)
+        if tokens < MAX_TOKENS
     }
     return _outcome(folder, folder.output, started_s, total_s, found)
 
 
-def run_gleaner(folder: Folder, threads_bind: str | None) -> Outcome:
+def run_gleaner(folder: Folder, threads: Threads) -> Outcome:
     """Gleaner on a private Ray."""
     started_s = time.time()
-    _finish(command("gleaner_side", folder.path), threads_bind)
+    _finish(command("gleaner_side", folder.path), threads)
     total_s = time.time() - started_s
     results = folder.output / "results"
     table = ds.dataset(results, format="parquet").to_table(["id", "result"]).to_pydict()
@@ -104,12 +104,6 @@ def _stripped(text: str | None) -> str | None:
     return None if text is None else text.strip()
 
 
-def _is_cut_off(output_tokens: int) -> bool:
-    from tests.benchmarks.workload import MAX_TOKENS
-
-    return output_tokens >= MAX_TOKENS
-
-
 def _outcome(
     folder: Folder, results: Path, started_s: float, total_s: float, found: dict[str, str]
 ) -> Outcome:
@@ -124,12 +118,12 @@ def _outcome(
     )
 
 
-def _finish(line: list[str], threads_bind: str | None) -> str:
+def _finish(line: list[str], threads: Threads) -> str:
     """The stdout of a command that ends well."""
     ended = subprocess.run(
         line,
         cwd=ROOT,
-        env=environment(threads_bind),
+        env=environment(threads),
         capture_output=True,
         text=True,
         check=False,

@@ -57,7 +57,7 @@ def main(arguments: list[str]) -> None:
 
 
 def connect(address: str | None) -> None:
-    """Join the Ray at `address`, or start a private one that claims the GPU Ray's stage asks for."""
+    """Join the Ray at `address`, or start a private one with the GPU that Ray's stage asks for."""
     if address is not None:
         ray.init(address=address, log_to_driver=False)
         return

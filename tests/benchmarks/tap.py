@@ -1,7 +1,8 @@
 """When each document was answered, written down inside the engine's process.
 
-Boundary: one file per process, one line per answer, flushed at once, so that a killed process leaves
-what it did. Every side of a comparison uses the same tap, at the same place: where vLLM has answered.
+Boundary: one file per process, one line per answer, flushed at once, so that a killed process
+leaves what it did. Every side of a comparison uses the same tap at the same place: where vLLM has
+answered.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from jobs.demo.prompt import SYSTEM
 ROOT = Path(__file__).parents[2]
 MODEL = ROOT / "jobs/demo/models/large"
 SEED = 20_260
-RAY_CPUS = 4  # logical, for both sides that run on Ray: an engine and its helpers side by side
+RAY_CPUS = 8  # logical; stock holds one per stage, and waits for ever with fewer than it needs
 MAX_TOKENS = 96
 ENGINE: dict[str, object] = {
     "max_model_len": 1024,
@@ -27,6 +27,26 @@ ENGINE: dict[str, object] = {
     "enable_prefix_caching": True,
 }
 SYSTEM_PROMPT = SYSTEM
+
+
+@dataclass(frozen=True, slots=True)
+class Threads:
+    """How vLLM's CPU worker is placed: VLLM_CPU_OMP_THREADS_BIND, and threads where that is free.
+
+    Ray sets OMP_NUM_THREADS to an actor's CPUs unless it is set; so it is set for every side.
+    """
+
+    name: str
+    bind: str
+    omp: int | None = None
+
+
+THREADS = (
+    Threads("auto", "auto"),
+    Threads("nobind", "nobind", omp=len(os.sched_getaffinity(0))),
+    Threads("nobind, one thread", "nobind", omp=1),
+    Threads("every core", f"0-{len(os.sched_getaffinity(0)) - 1}"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +99,17 @@ def write_workload(path: Path, count: int) -> Folder:
     return Folder(path)
 
 
-def environment(threads_bind: str | None) -> dict[str, str]:
-    """The environment of every side; `threads_bind` as VLLM_CPU_OMP_THREADS_BIND takes it."""
+def environment(threads: Threads) -> dict[str, str]:
+    """The environment of every side."""
     fixed = {
         "HF_HUB_OFFLINE": "1",
         "VLLM_CPU_KVCACHE_SPACE": "1",
         "VLLM_NO_USAGE_STATS": "1",
         "VLLM_LOGGING_LEVEL": "WARNING",
+        "VLLM_CPU_OMP_THREADS_BIND": threads.bind,
         "DO_NOT_TRACK": "1",
         "RAY_USAGE_STATS_ENABLED": "0",
         "PYTHONPATH": str(ROOT),
     }
-    bind = {} if threads_bind is None else {"VLLM_CPU_OMP_THREADS_BIND": threads_bind}
-    return os.environ | fixed | bind
+    omp = {} if threads.omp is None else {"OMP_NUM_THREADS": str(threads.omp)}
+    return os.environ | fixed | omp

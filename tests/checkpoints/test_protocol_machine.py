@@ -244,7 +244,7 @@ def one_reader() -> Iterator[None]:
 
 class TestProtocol(Protocol.TestCase):  # type: ignore[name-defined,misc]
     settings = settings(
-        max_examples=120,
+        max_examples=80,
         stateful_step_count=40,
         deadline=None,
         derandomize=True,

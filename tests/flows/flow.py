@@ -87,12 +87,18 @@ class Flow:
 
 
 def write_flow(
-    folder: Path, *, count: int, has_bad_documents: bool = False, **changes: object
+    folder: Path,
+    *,
+    count: int,
+    rows_share: float = 0.5,
+    has_bad_documents: bool = False,
+    **changes: object,
 ) -> Flow:
     """Demo documents and a job over them; `changes` replace top-level parts of the job."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "counts").mkdir()
-    write_folder(Order(count, seed=5, has_bad_documents=has_bad_documents), folder)
+    order = Order(count, seed=5, rows_share=rows_share, has_bad_documents=has_bad_documents)
+    write_folder(order, folder)
     job = {
         "name": "flow",
         "input": {"uri": "documents"},

@@ -12,7 +12,7 @@ from tests.flows.flow import ROOT, finish, processes_named, wait_until, write_fl
 
 pytestmark = pytest.mark.flow
 
-COUNT = 500
+COUNT = 4000
 SCHEMA = json.loads((ROOT / "jobs/demo/schema.json").read_text())
 ENGINE_NODE = {"gleaner.io/role": "engine"}
 TASK = {
@@ -29,7 +29,7 @@ def test_engine_coordinator_node_and_driver_die_and_every_document_has_its_answe
 ) -> None:
     with LocalCluster(head_cpus=2) as cluster:
         doomed = cluster.add_node(num_cpus=2, labels=ENGINE_NODE)
-        flow = write_flow(tmp_path, count=COUNT, task=TASK)
+        flow = write_flow(tmp_path, count=COUNT, rows_share=0.9, task=TASK)
 
         driver = flow.start_driver(cluster)
         wait_until(lambda: flow.finished() >= COUNT * 0.15, "the engine worked")

@@ -157,7 +157,8 @@ def test_an_engine_that_dies_once_costs_no_document_its_answer() -> None:
 
 
 def test_a_suspect_is_sent_when_nothing_else_is_in_flight() -> None:
-    fleet = Fleet(engines=2)
+    slow_and_quick = iter([1.0, 5.0] * 100)
+    fleet = Fleet(engines=2, delay_s=slow_and_quick.__next__)
     company: list[tuple[int, int]] = []
 
     async def send(requests: Sequence[Request]) -> list[Completion]:
@@ -206,7 +207,8 @@ def test_a_suspect_does_not_meet_the_dying_replica_that_still_answers() -> None:
     assert deaths.counts() == {"0.1.small": [1, 2, 3]}
 
 
-def test_innocents_of_a_bad_chunk_have_their_answers_before_the_guilty_is_found() -> None:
+@pytest.mark.parametrize("guilty", [0, 3])
+def test_innocents_of_a_bad_chunk_have_their_answers_before_the_guilty_one(guilty: int) -> None:
     fleet = Fleet()
 
     async def main() -> list[str]:
@@ -216,10 +218,10 @@ def test_innocents_of_a_bad_chunk_have_their_answers_before_the_guilty_is_found(
         async def ask(one: Request) -> None:
             order.append((await dispatcher.generate(one)).request_id)
 
-        await asyncio.gather(*(ask(request(n, is_poison=n == 0)) for n in range(4)))
+        await asyncio.gather(*(ask(request(n, is_poison=n == guilty)) for n in range(4)))
         return order
 
-    assert run(main())[-1] == "0.0.small"
+    assert run(main())[-1] == f"0.{guilty}.small"
 
 
 def test_deaths_of_earlier_attempts_count() -> None:
@@ -367,7 +369,7 @@ def test_callers_that_leave_end_the_search_for_a_lost_engine() -> None:
     run(main())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     seed=st.integers(0, 2**32),
     count=st.integers(1, 40),
@@ -408,13 +410,13 @@ def test_any_schedule_of_answers_losses_and_deaths_answers_everyone_once(
         return await asyncio.gather(*tasks, return_exceptions=True)
 
     ends = run(main())
-    stayed = [
-        (one, end)
-        for number, (one, end) in enumerate(zip(asked, ends, strict=True))
-        if not (number in leaving and isinstance(end, asyncio.CancelledError))
-    ]
-    assert all(isinstance(end, Completion) for _, end in stayed), ends
-    assert_answered(*zip(*stayed, strict=True)) if stayed else None  # type: ignore[arg-type]
+    stayed: list[tuple[Request, Completion]] = []
+    for number, (one, end) in enumerate(zip(asked, ends, strict=True)):
+        if number in leaving and isinstance(end, asyncio.CancelledError):
+            continue
+        assert isinstance(end, Completion), end
+        stayed.append((one, end))
+    assert_answered([one for one, _ in stayed], [end for _, end in stayed])
     guilty = {one.id for one in asked if POISON in one.prompt_tokens}
     assert set(deaths.counts()) <= guilty
     assert all(counts == [*range(1, len(counts) + 1)] for counts in deaths.counts().values())

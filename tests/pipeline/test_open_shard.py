@@ -85,6 +85,22 @@ def test_rows_added_during_a_write_are_in_the_next_one() -> None:
     assert journaled(store) == {0, 1}
 
 
+def test_a_flush_during_another_waits_and_writes_only_what_is_new() -> None:
+    store = MemoryStore()
+    shard = opened(store)
+
+    async def main() -> None:
+        shard.add(row(0))
+        first = asyncio.create_task(shard.flush())
+        await asyncio.sleep(0.5)
+        shard.add(row(1))
+        await asyncio.gather(first, shard.flush())
+
+    run(main(), thread_s=lambda: 1.0)
+    written = [store.read(info.key).count(b"finished") for info in store.list("journal/")]
+    assert written == [1, 1]
+
+
 def test_the_flush_loop_outlives_a_store_that_is_away() -> None:
     store, life = MemoryStore(), Life()
     shard = opened(MortalStore(store, life))

@@ -2,6 +2,7 @@ import os
 import pickle
 from pathlib import Path
 
+import fsspec
 import pytest
 import tenacity
 from fsspec.implementations.local import LocalFileOpener
@@ -44,6 +45,17 @@ def test_a_changed_a_vanished_and_a_shorter_file_stop_the_run(tmp_path: Path) ->
     path.unlink()
     with pytest.raises(InputChangedError, match="vanished"):
         read_range(str(path), version, 0, None)
+
+
+def test_an_object_written_anew_is_noticed_wherever_it_lies() -> None:
+    memory = fsspec.filesystem("memory")
+    memory.pipe("/changing/a.txt", b"one")
+    files = list_inputs(InputSource(("memory://changing/a.txt",)))
+    assert read_range(files[0].uri, files[0].version, 0, None) == b"one"
+    memory.pipe("/changing/a.txt", b"two")
+    with pytest.raises(InputChangedError, match="changed since the run was planned"):
+        read_range(files[0].uri, files[0].version, 0, None)
+    memory.rm("/changing", recursive=True)
 
 
 def test_a_file_that_changes_while_it_is_read_is_noticed(tmp_path: Path) -> None:

@@ -65,6 +65,9 @@ def check_records(data: bytes, name: str, expected: list[str | None], target: in
             return
         whole = documents_of(source, 1 << 50)
         cut = documents_of(source, target)
+        slices = [one for shard in plan_of(source, target) for one in shard.slices]
+    slices.sort(key=lambda one: one.start)
+    assert [one.stop for one in slices[:-1]] == [one.start for one in slices[1:]]
     assert [d.fields.get("text") for d in whole] == expected
     without_place = [(d.id, d.text, d.fields, d.source_row, d.failure) for d in whole]
     assert [(d.id, d.text, d.fields, d.source_row, d.failure) for d in cut] == without_place

@@ -68,10 +68,10 @@ def test_the_sampled_token_is_first_and_the_best_other_one_is_the_runner_up() ->
 
     flat = FlatLogprobs()
     # vLLM's order: the sampled token, then the two most probable ones.
-    flat.append_fast([7, 7, 3], [-0.1, -0.1, -2.5], iter([1, 1, 2]), [None] * 3)  # type: ignore[arg-type]
-    flat.append_fast([9, 5, 6], [-4.0, -0.2, -1.0], iter([3, 1, 2]), [None] * 3)  # type: ignore[arg-type]
-    flat.append_fast([6, 5, 6], [-1.0, -0.2, -1.0], iter([2, 1, 2]), [None] * 3)  # type: ignore[arg-type]
-    flat.append_fast([8], [0.0], iter([1]), [None])  # type: ignore[arg-type]
+    flat.append_fast([7, 7, 3], [-0.1, -0.1, -2.5], iter([1, 1, 2]), [None] * 3)
+    flat.append_fast([9, 5, 6], [-4.0, -0.2, -1.0], iter([3, 1, 2]), [None] * 3)
+    flat.append_fast([6, 5, 6], [-1.0, -0.2, -1.0], iter([2, 1, 2]), [None] * 3)
+    flat.append_fast([8], [0.0], iter([1]), [None])
     chosen, runner_up = chosen_and_runner_up(flat)
     assert chosen == [-0.1, -4.0, -1.0, 0.0]
     assert runner_up == [-2.5, -0.2, -0.2, None]

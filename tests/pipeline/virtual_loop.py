@@ -19,6 +19,11 @@ class DeadlockError(AssertionError):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
+    _ready: Any
+    _scheduled: Any
+    _stopping: bool
+    _timer_cancelled_count: int
+
     def __init__(self, thread_s: Callable[[], float] = lambda: 0.0) -> None:
         self.now_s = 0.0
         self.complaints: list[str] = []  # "exception was never retrieved" and the like
@@ -29,7 +34,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self.now_s
 
-    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]
         answer = self.create_future()
         self.call_later(self._thread_s(), _run_into, answer, func, args)
         return answer
@@ -58,11 +63,19 @@ def _run_into(answer: asyncio.Future[Any], func: Callable[..., Any], args: tuple
             answer.set_result(result)
 
 
+async def _and_a_moment(main: Coroutine[Any, Any, T]) -> T:
+    """What was cancelled at the very end gets its turn to end."""
+    result = await main
+    for _ in range(3):
+        await asyncio.sleep(0)
+    return result
+
+
 def run(main: Coroutine[Any, Any, T], *, thread_s: Callable[[], float] = lambda: 0.0) -> T:
     """Run to the end; no task may be left over, no error may go unseen."""
     loop = VirtualLoop(thread_s)
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
-        result = runner.run(main)
+        result = runner.run(_and_a_moment(main))
         left = asyncio.all_tasks(loop)
     assert not left, left
     assert not loop.complaints, loop.complaints
@@ -84,5 +97,5 @@ def run_until_killed(
             left._log_destroy_pending = False  # type: ignore[attr-defined]
             # Now, while no loop runs: a garbage collector would do it within a later life's loop.
             with contextlib.suppress(Exception, SystemExit):
-                left.get_coro().close()  # type: ignore[union-attr]
+                left.get_coro().close()
         loop.close()
