@@ -17,9 +17,9 @@ class LimitsSpec(Part):
     min_documents_for_error_rate: Count = 100
     """The error rate counts only after so many documents."""
     attempts: Count = 3
-    """Times one document is tried on an engine that dies or times out before it is an error row."""
+    """Engines that may die on one document, alone, before it is an error row (engine_crash)."""
     request_timeout_s: Seconds = 600.0
-    """Seconds that an engine has for one chunk of documents."""
+    """Seconds that an engine has for one document; after that it is an error row (timeout)."""
     flush_s: Seconds = 5.0
     """Seconds between journal writes: what the death of a driver can cost."""
     coordinators: Count = 1

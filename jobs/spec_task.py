@@ -77,8 +77,7 @@ class Sampling(Part):
     top_p: Annotated[Number, Field(gt=0, le=1)] = 1.0
     """Consider only the likeliest tokens that together have this probability."""
     max_tokens: Count = 512
-    """The longest answer; one that reaches it becomes an error row (output_truncated) for JSON and
-    labels."""
+    """The longest answer; one that reaches it becomes an error row (output_truncated)."""
     seed: WholeNumber | None = None
     """Makes sampling with a temperature repeatable."""
     stop: OneOrMany = ()

@@ -96,30 +96,34 @@ class CoordinatorStage:
         self._posting: asyncio.Task[None] | None = None
 
     async def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """A batch is one shard; its receipt, pickled, is what leaves (empty when stopped)."""
+        """A batch is one shard; its receipt, pickled, is what leaves (None when stopped)."""
         if self._posting is None:
             self._posting = asyncio.get_running_loop().create_task(self._post_for_ever())
         [shard], [documents] = batch["shard"], batch["documents"]
         receipt = await self._coordinator.finish_shard(int(shard), pickle.loads(documents))
-        return {"receipt": [b"" if receipt is None else pickle.dumps(receipt)]}
+        await self._post()  # what this shard met is on the board before its receipt is out
+        return {"receipt": [pickle.dumps(receipt)]}
 
     async def _post_for_ever(self) -> None:
         while True:
-            must_stop = await self._board.post.remote(
-                self._coordinator.id,
-                self._coordinator.counts(),
-                self._coordinator.errors(),
-                self._coordinator.has_flushed,
-            )
-            if must_stop:
-                await self._coordinator.stop()
+            await self._post()
             await asyncio.sleep(POST_S)
+
+    async def _post(self) -> None:
+        must_stop = await self._board.post.remote(
+            self._coordinator.id,
+            self._coordinator.counts(),
+            self._coordinator.errors(),
+            self._coordinator.has_flushed,
+        )
+        if must_stop:
+            await self._coordinator.stop()
 
 
 def finish_shards(
     work: Work, pending: npt.NDArray[np.int64], prepare: PrepareShards, board: Any
-) -> Iterator[Receipt]:
-    """Run every pending shard to its receipt; receipts come in any order.
+) -> Iterator[Receipt | None]:
+    """Run every pending shard to its receipt; they come in any order, None for a stopped shard.
 
     Closing the iterator ends the coordinators. Raises what a coordinator or a read task raised.
     """
@@ -154,8 +158,7 @@ def finish_shards(
         )
     try:
         for row in dataset.iter_rows():
-            if row["receipt"]:
-                yield pickle.loads(row["receipt"])
+            yield pickle.loads(row["receipt"])
     except RayError as error:
         raise _root_of(error) from error
 

@@ -18,7 +18,7 @@ from typing import Any
 import ray
 
 from checkpoints import keys
-from checkpoints.errors import UnknownWriteError
+from checkpoints.errors import FencedError, UnknownWriteError
 from checkpoints.plan import PlanHeader
 from checkpoints.receipts import ReceiptLog, Totals
 from checkpoints.result import Receipt
@@ -91,7 +91,7 @@ class Driver:
     def drive(
         self,
         board: Any,
-        receipts: Iterator[Receipt],
+        receipts: Iterator[Receipt | None],
     ) -> Stop | None:
         """Consume `receipts` to the end, or to a stop; None when every shard is done.
 
@@ -105,23 +105,32 @@ class Driver:
         )
         consumer.start()
         try:
-            while True:
-                self._lease.check()
-                if self._take(inbox, board):
-                    return None
-                self._observe(board)
-                self._show(self._live_state())
-                stop = self._reason_to_stop()
-                if stop is not None:
-                    self._wind_down(board, inbox, stop)
-                    return stop
+            stop = self._watch(inbox, board)
+        except FencedError:
+            raise  # nothing is written any more
+        except BaseException:
+            self._log_receipts()
+            raise
         finally:
             is_abandoned.set()
-            self._log_receipts()
+        self._log_receipts()
+        return stop
 
     def show(self, state: State, message: str | None = None) -> Snapshot:
         """Show and save a state that the loop does not come by."""
         return self._show(state, message, must_save=True)
+
+    def _watch(self, inbox: queue.Queue[Receipt | BaseException | None], board: Any) -> Stop | None:
+        while True:
+            self._lease.check()
+            if self._take(inbox, board):
+                return None
+            self._observe(board)
+            self._show(self._live_state())
+            stop = self._reason_to_stop()
+            if stop is not None:
+                self._wind_down(board, inbox, stop)
+                return stop
 
     def _take(self, inbox: queue.Queue[Receipt | BaseException | None], board: Any) -> bool:
         """Take receipts for a tick; True when the dataset has ended."""
@@ -246,14 +255,15 @@ class Driver:
 
 
 def _consume(
-    receipts: Iterator[Receipt],
+    receipts: Iterator[Receipt | None],
     inbox: queue.Queue[Receipt | BaseException | None],
     is_abandoned: threading.Event,
 ) -> None:
     """Move receipts into the inbox; the end, or the error that ended them, comes last."""
     try:
         for receipt in receipts:
-            inbox.put(receipt)
+            if receipt is not None:  # a stopped shard has none
+                inbox.put(receipt)
             if is_abandoned.is_set():
                 return
         inbox.put(None)

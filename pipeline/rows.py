@@ -1,8 +1,9 @@
 """From a document and what became of it to its result row: pure.
 
-A row's cost is its engine seconds at the price of the replica, shared by the sequences that the
-replica decodes together: usd_per_hour / 3600 * engine_s / max_num_seqs. It ranks documents by cost;
-what a run really costs is metered in node-seconds (`run.py`), since engines are not always full.
+A row's cost is its engine seconds at the price of the replica, shared by the requests that a busy
+replica holds: usd_per_hour / 3600 * engine_s / in_flight_per_replica. It ranks documents by cost;
+what a run really costs is metered in replica-seconds (`meter.py`), since engines are not always
+full.
 """
 
 from __future__ import annotations
@@ -65,4 +66,4 @@ def _row(
 
 def _cost_usd(tier: Tier, completion: Completion) -> float:
     per_s = tier.placement.usd_per_hour / 3600
-    return per_s * completion.engine_s / tier.profile.max_num_seqs
+    return per_s * completion.engine_s / tier.in_flight_per_replica

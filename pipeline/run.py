@@ -18,10 +18,12 @@ from checkpoints.errors import FencedError
 from checkpoints.journal import sweep_committed
 from checkpoints.lease import Lease
 from checkpoints.owner import this_process
+from checkpoints.plan import PlanHeader
 from checkpoints.preflight import check_store
 from checkpoints.receipts import load_totals
 from checkpoints.resume import list_results
 from checkpoints.run import RunRecord, fingerprint, open_run
+from checkpoints.store import Store
 from pipeline.board import start_board
 from pipeline.dataset import finish_shards
 from pipeline.driver import Driver, Stop
@@ -75,11 +77,20 @@ def execute(
             raise
         if stop is None:
             driver.show(State.FINALIZING)
-            sweep_committed(checkpoint, list_results(output, header).done)
-            stop = Stop(State.COMPLETED, None)
+            stop = _close(output, checkpoint, header)
         final = driver.show(stop.state, stop.message)
         write_manifest(output, run, header, final)
         return final
+
+
+def _close(output: Store, checkpoint: Store, header: PlanHeader) -> Stop:
+    """Believe the objects: completed only when every shard's result is there."""
+    listing = list_results(output, header)
+    sweep_committed(checkpoint, listing.done)
+    missing = len(listing.pending())
+    if missing:
+        return Stop(State.FAILED, f"{missing} shards have no result: run it again")
+    return Stop(State.COMPLETED, None)
 
 
 def run_record(job: Job, files: FileTable) -> RunRecord:

@@ -18,8 +18,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ray import serve
-from ray.exceptions import RayActorError
+from ray.exceptions import ObjectLostError, RayActorError
 from ray.serve.config import ProxyLocation
+from ray.serve.exceptions import DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 from ray.serve.schema import ApplicationStatus, ReplicaState
 
@@ -31,6 +32,8 @@ from pipeline.tiers import Tier
 IDLE_S = 600.0
 HEALTH_CHECK_S = 2.0
 ALIVE = (ApplicationStatus.DEPLOYING, ApplicationStatus.RUNNING, ApplicationStatus.UNHEALTHY)
+# The replica or its node is gone, or the answer went with it; or there is no replica to be had.
+LOST = (RayActorError, ObjectLostError, DeploymentUnavailableError)
 LAST_WORDS_S = 0.5  # between the answers of a dead engine's replica and its exit
 
 
@@ -50,24 +53,35 @@ class Replica:
         self, make_engine: EngineFactory, tier: Tier, application: str
     ) -> None:
         self._application = application
-        self._last_call_s = time.monotonic()
+        self._calls = 0
+        self._is_dying = False
         self._engine = make_engine(tier)
         await self._engine.start()
         self._last_call_s = time.monotonic()
 
     async def generate(self, requests: Sequence[Request]) -> list[Completion] | None:
-        """Completions in order, or None when the engine died on this chunk."""
-        self._last_call_s = time.monotonic()
+        """Completions in order, or None when the engine died while it held this chunk.
+
+        Raises:
+            EngineLostError: the engine had died before; this chunk had no part in it.
+        """
+        if self._is_dying:
+            raise EngineLostError("the engine died a moment ago; its replica is about to go")
+        self._calls += 1
         try:
             return await self._engine.generate(requests)
         except EngineDeadError:
+            self._is_dying = True
             asyncio.get_running_loop().call_later(LAST_WORDS_S, os._exit, 1)
             return None
+        finally:
+            self._calls -= 1
+            self._last_call_s = time.monotonic()
 
     async def check_health(self) -> None:
         """Called by Serve every few seconds; also where idleness is noticed."""
         await self._engine.check_health()
-        if time.monotonic() - self._last_call_s > IDLE_S:
+        if self._calls == 0 and time.monotonic() - self._last_call_s > IDLE_S:
             serve.delete(self._application, _blocking=False)
 
 
@@ -86,7 +100,7 @@ class EngineClient:
         """
         try:
             completions: list[Completion] | None = await self._handle.generate.remote(requests)
-        except RayActorError as error:  # died, unavailable: the node or the process
+        except LOST as error:
             raise EngineLostError(str(error)) from error
         if completions is None:
             raise EngineDeadError("the engine died while it held this chunk")

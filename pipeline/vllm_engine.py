@@ -40,6 +40,8 @@ class VLLMEngine:
         self._sampling: Any = None
         self._tokenizer: Any = None
         self._attempts = itertools.count()  # vLLM wants an id per attempt
+        # A request's time starts when the engine can have it, not while more than enough wait.
+        self._places = asyncio.Semaphore(tier.in_flight_per_replica)
 
     async def start(self) -> None:
         """Load the model; blocks its thread for the seconds to minutes that takes.
@@ -58,7 +60,7 @@ class VLLMEngine:
 
     async def generate(self, requests: Sequence[Request]) -> list[Completion]:
         """Generate all at once; the engine batches them with whatever else it holds."""
-        return list(await asyncio.gather(*(self._generate(request) for request in requests)))
+        return list(await asyncio.gather(*(self._admit(request) for request in requests)))
 
     async def check_health(self) -> None:
         """Raise `EngineDeadError` when the engine's process is gone."""
@@ -70,6 +72,10 @@ class VLLMEngine:
             await self._engine.check_health()
         except VLLMEngineDeadError as error:
             raise EngineDeadError(str(error)) from error
+
+    async def _admit(self, request: Request) -> Completion:
+        async with self._places:
+            return await self._generate(request)
 
     async def _generate(self, request: Request) -> Completion:
         from vllm.exceptions import VLLMError

@@ -26,7 +26,7 @@ def test_an_answer_carries_its_document_tier_tokens_and_confidence() -> None:
 
 def test_an_answer_costs_its_share_of_the_replica() -> None:
     made = answer_row(work(), document(0), tier(), completion(), "yes")
-    assert made.cost_usd == pytest.approx(8.0 * (3.6 / 3600) / 4)  # 4 sequences together
+    assert made.cost_usd == pytest.approx(8.0 * (3.6 / 3600) / 8)  # 4 decoded, 4 waiting
 
 
 def test_a_failure_before_any_engine_costs_nothing() -> None:
