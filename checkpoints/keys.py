@@ -1,6 +1,6 @@
 """Every object key of a run, built and parsed in this one file.
 
-Under `output`: results/ and manifest.json. Under `checkpoint`: everything else.
+Under `output`: results/, manifest.json and binding.json. Under `checkpoint`: everything else.
 Numbers are padded so that the order of keys is the order of numbers.
 """
 
@@ -8,6 +8,7 @@ import re
 
 RESULTS = "results/"
 MANIFEST = "manifest.json"
+BINDING = "binding.json"
 RUN = "run.json"
 STATUS = "status.json"
 CANCEL = "cancel.json"

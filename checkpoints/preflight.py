@@ -1,6 +1,7 @@
 """Whether a store keeps the promises on which the commit protocol stands: tried, not trusted.
 
-Invariant: every object written here is under one fresh prefix and is removed again.
+Invariant: every object written here is under one fresh prefix and is removed again, unless the
+store refuses that too; the first error is the one that is raised.
 """
 
 import threading
@@ -32,8 +33,14 @@ def check_store(store: Store) -> None:
         _check_listed(store, plain, probe_id)
         _check_replace(store, plain)
         _check_race(store, raced)
-    finally:
-        store.delete([plain, raced])
+    except Exception as error:
+        # What failed first is what a person has to mend; it must not be hidden by this deletion.
+        try:
+            store.delete([plain, raced])
+        except OSError as left:
+            error.add_note(f"{plain} and {raced} may be left behind: {left}")
+        raise
+    store.delete([plain, raced])
     _check_gone(store, plain, raced)
 
 

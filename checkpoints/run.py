@@ -63,11 +63,44 @@ def open_run(store: Store, record: RunRecord) -> RunRecord:
         changed = changed_parts(stored.fingerprint, record.fingerprint)
         raise ChangedRunError(
             f"the checkpoint holds run {stored.run_id} ({stored.name}) of other work; changed: "
-            f"{', '.join(changed)}. Undo the change to resume that run, or give the new work its "
-            "own output and checkpoint (on_change: fork)",
+            f"{', '.join(changed)}. Undo the change to resume that run, or give the new work an "
+            "output and a checkpoint of its own",
             changed,
         )
     return stored
+
+
+def bind_output(output: Store, run: RunRecord, output_uri: str) -> None:
+    """Make `output` the place of this run's results, for good.
+
+    Without it, results of another run there would count as this run's finished shards.
+    Raises ChangedRunError when the output is another run's, or the run's output is elsewhere.
+    """
+    if run.output_uri != output_uri:
+        raise ChangedRunError(
+            f"the checkpoint holds run {run.run_id}, whose output is {run.output_uri}, not "
+            f"{output_uri}: keep that output, or give the job another checkpoint",
+            ("output",),
+        )
+    binding = canonical_json({"format_version": FORMAT_VERSION, "run_id": run.run_id})
+    try:
+        stored = output.read(keys.BINDING)
+    except FileNotFoundError:
+        if next(iter(output.list(keys.RESULTS)), None) is not None:
+            raise ChangedRunError(
+                f"{output_uri} holds results that belong to no known run: use another output, or "
+                "remove them",
+                ("output",),
+            ) from None
+        if create_once(output, keys.BINDING, binding) is Outcome.OURS:
+            return
+        stored = output.read(keys.BINDING)
+    if stored != binding:
+        raise ChangedRunError(
+            f"{output_uri} holds the results of another run: use another output, or the checkpoint "
+            "that belongs to it",
+            ("output",),
+        )
 
 
 def read_run(store: Store) -> RunRecord | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 
 from jobs.exit_codes import Exit
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class CommandError(Exception):
@@ -57,6 +60,19 @@ def explain(error: BaseException) -> Explained:
             return _one(
                 error, "check address and network; then start again, it resumes", Exit.UNREACHABLE
             )
+        case FileNotFoundError():
+            remedy = "create it, or correct input, output, checkpoint and model in the job file"
+            return _one(error, remedy, Exit.BAD_USAGE)
+        case OSError() if error.errno in _NO_ROOM:
+            return _one(
+                error, "make room on that disk; then start again, it resumes", Exit.UNREACHABLE
+            )
+        case OSError():
+            return _one(
+                error,
+                "check the disk or store that it names; then start again, it resumes",
+                Exit.UNREACHABLE,
+            )
         # Not imported: its file imports Ray, and most commands do without.
         case RuntimeError() if type(error).__name__ == "EngineStartError":
             return _one(error, "correct the tier; --debug shows the engine's log", Exit.FAILED)
@@ -64,10 +80,10 @@ def explain(error: BaseException) -> Explained:
             return _one("stopped", "start it again; it resumes", Exit.INTERRUPTED)
         case inputs.InputAccessError() | inputs.InputUnavailableError():
             return _one(error, "", Exit.UNREACHABLE)
-        case inputs.InputError():
-            return _one(error, "", Exit.BAD_USAGE)
         case inputs.InputChangedError():
             return _one(error, "", Exit.CHANGED_RUN)
+        case inputs.InputError():
+            return _one(error, "", Exit.BAD_USAGE)
         case _:
             return _one(f"{type(error).__name__}: {error}", "--debug shows where", Exit.FAULT)
 

@@ -79,10 +79,11 @@ def submit(
     as_json: AsJson = False,
     debug: Debug = False,  # noqa: ARG001 - read by ReportingGroup
 ) -> None:
-    """Send a job to a Ray cluster. Submitting it again attaches to it; a failed one resumes.
+    """Send a job to a Ray cluster. Submitted again while it goes on, it is attached to.
 
     Example: gleaner submit job.yaml --address http://head:8265
 
+    Submitted again after its end, it resumes; a completed run then ends at once.
     A cluster with token authentication: set RAY_AUTH_TOKEN_PATH to the file with its token.
     """
     from jobs.spec_file import load_spec

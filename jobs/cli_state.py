@@ -75,8 +75,9 @@ def cancel(
 
     Example: gleaner cancel job.yaml --wait
     """
+    from checkpoints.cancel import request_cancel
     from jobs.spec_file import load_spec
-    from jobs.status import read_status, request_cancel, wait_for_end
+    from jobs.status import read_status, wait_for_end
     from jobs.wiring import open_stores
     from pipeline.progress import FINAL_STATES
 

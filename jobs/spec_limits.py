@@ -24,7 +24,7 @@ class LimitsSpec(Part):
     """Seconds between journal writes: what the death of a driver can cost."""
     coordinators: Count = 1
     """Processes that walk documents through the tiers."""
-    shards_in_flight: Count = 4
-    """Shards that one coordinator works on at a time."""
+    shards_in_flight: Count | None = None
+    """Shards that one coordinator works on at a time. None: enough to fill the engines."""
     target_shard_tokens: Count | None = None
     """Tokens per shard, which is one result file. None: chosen from the size of the input."""

@@ -1,19 +1,16 @@
 """What is known about a run from its objects alone; no Ray and no driver needed.
 
-Boundary: reads what the driver wrote (run.json, status.json) and writes cancel.json.
+Boundary: reads what the driver wrote (run.json, status.json, cancel.json) and writes nothing.
 """
 
 from __future__ import annotations
 
-import getpass
-import json
-import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import pipeline.status
-from checkpoints import keys
+from checkpoints.cancel import read_cancel
 from checkpoints.errors import NoRunError
 from checkpoints.run import read_run
 from checkpoints.store import Store
@@ -58,11 +55,7 @@ def read_status(checkpoint: Store, place: str) -> RunStatus:
     if record is None:
         raise NoRunError(f"there is no run at {place}")
     saved = pipeline.status.read_status(checkpoint)
-    try:
-        checkpoint.read(keys.CANCEL)
-        has_cancel_request = True
-    except FileNotFoundError:
-        has_cancel_request = False
+    has_cancel_request = read_cancel(checkpoint) is not None
     return RunStatus(
         run_id=record.run_id,
         name=record.name,
@@ -72,15 +65,6 @@ def read_status(checkpoint: Store, place: str) -> RunStatus:
         written_unix_s=saved.saved_unix_s if saved else None,
         has_cancel_request=has_cancel_request,
     )
-
-
-def request_cancel(checkpoint: Store, *, now_unix_s: float) -> None:
-    """Ask the driver to stop and keep what is done; asking twice is asking once."""
-    request = {
-        "requested_unix_s": now_unix_s,
-        "requested_by": f"{getpass.getuser()}@{socket.gethostname()}",
-    }
-    checkpoint.replace(keys.CANCEL, json.dumps(request).encode())
 
 
 def wait_for_end(

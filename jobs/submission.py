@@ -1,8 +1,10 @@
 """Which submission of a job to attach to, and under which id to start one: pure decisions.
 
 The id comes from the job's name and from what makes it the same work, so that a second submit of
-the same job finds the first. A failed or stopped submission cannot run again under its id (Ray
-keeps ids), so the next attempt takes the suffix -2, -3, ...; the run is the same and resumes.
+the same job finds the first while it goes on. One that is over is never taken for the answer: the
+objects are, and only a driver reads them. So the next attempt starts under the suffix -2, -3, ...
+(Ray keeps ids) and takes up the same run: it resumes what failed, ends at once where all is
+done, and refuses input that is not the run's.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from dataclasses import dataclass
 
 from jobs.spec import JobSpec
 
-_GOES_ON_OR_DONE = frozenset({"PENDING", "RUNNING", "SUCCEEDED"})
+_GOES_ON = frozenset({"PENDING", "RUNNING"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ def decide(base_id: str, statuses: Mapping[str, str]) -> Attach | Start:
     attempt, latest = 1, None
     while (candidate := _attempt_id(base_id, attempt)) in statuses:
         latest, attempt = candidate, attempt + 1
-    if latest is not None and statuses[latest] in _GOES_ON_OR_DONE:
+    if latest is not None and statuses[latest] in _GOES_ON:
         return Attach(latest)
     return Start(candidate)
 

@@ -122,7 +122,7 @@ class JobServer:
 def submit_or_attach(
     server: JobServer, spec: JobSpec, *, ship_code: bool, forward: tuple[str, ...] = ()
 ) -> Submitted:
-    """Start the job unless a submission of it goes on or is done; that one is attached to then.
+    """Start the job unless a submission of it goes on; that one is attached to then.
 
     `forward` names environment variables that the job gets; raises CommandError if one is not set.
     """

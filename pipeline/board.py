@@ -15,9 +15,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from pipeline.progress import Counts, ErrorExample
 
+NAMESPACE = "gleaner"
 SILENT_S = 15.0  # a coordinator posts about once a second; after this it counts as gone
 TAKEN_OFF_KEPT = 10_000  # shards; a post is late by seconds, not by so many shards
 
@@ -90,6 +92,31 @@ class Board:
         )
 
 
-def start_board() -> Any:
-    """A `Board` as a Ray actor that ends with this driver."""
-    return ray.remote(Board).options(num_cpus=0, max_restarts=0).remote()
+def board_name(run_id: str) -> str:
+    """Under this name a run's board is found while its driver lives."""
+    return f"gleaner-board-{run_id}"
+
+
+def start_board(run_id: str) -> Any:
+    """A `Board` as a Ray actor on the driver's own node, which ends with the driver."""
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    return (
+        ray.remote(Board)
+        .options(
+            name=board_name(run_id),
+            namespace=NAMESPACE,
+            num_cpus=0,
+            max_restarts=-1,
+            scheduling_strategy=here,
+        )
+        .remote()
+    )
+
+
+def is_driver_alive(run_id: str) -> bool:
+    """Whether the run has a driver on this Ray: its board ends with it."""
+    try:
+        ray.get_actor(board_name(run_id), namespace=NAMESPACE)
+    except ValueError:
+        return False
+    return True

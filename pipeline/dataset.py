@@ -11,6 +11,7 @@ what was already committed.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import pickle
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -110,14 +111,15 @@ class CoordinatorStage:
             await asyncio.sleep(POST_S)
 
     async def _post(self) -> None:
-        must_stop = await self._board.post.remote(
-            self._coordinator.id,
-            self._coordinator.counts(),
-            self._coordinator.errors(),
-            self._coordinator.has_flushed,
-        )
-        if must_stop:
-            await self._coordinator.stop()
+        with contextlib.suppress(RayError):  # a board that restarts is told again in a moment
+            must_stop = await self._board.post.remote(
+                self._coordinator.id,
+                self._coordinator.counts(),
+                self._coordinator.errors(),
+                self._coordinator.has_flushed,
+            )
+            if must_stop:
+                await self._coordinator.stop()
 
 
 def finish_shards(

@@ -5,7 +5,8 @@ engine is behind `send`.
 Invariants: a request is answered exactly once to its caller, however often it was sent. Requests in
 flight stay at `max_in_flight` while callers have work, so that no engine waits for a slow document.
 A request whose caller has left is sent no more, and a chunk that nobody waits for is cancelled.
-A lost node (`EngineLostError`) is nobody's fault and is retried without limit. An engine that died
+A lost node (`EngineLostError`) is nobody's fault and its chunk is sent again; a chunk lost
+`max_losses` times in a row is treated as if it had killed its engines. An engine that died
 on its work (`EngineDeadError`) makes every chunk it held a suspect: suspects run one at a time with
 everything else of this dispatcher waiting, and are halved when an engine dies on them again, until
 the guilty request is alone. It is answered with `FinishReason.CRASH` after `max_deaths` deaths; the
@@ -19,7 +20,13 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential_jitter
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    wait_exponential_jitter,
+)
+from tenacity.stop import stop_base
 
 from pipeline.engine import Completion, EngineDeadError, FinishReason, Request
 from pipeline.isolation import Isolation
@@ -29,6 +36,10 @@ LINGER_S = 0.01  # a chunk that is not full waits this long for company
 
 class EngineLostError(ConnectionError):
     """The engine's node or process is gone; the same requests may be sent to another."""
+
+
+class NoEngineError(EngineLostError):
+    """There is no engine to send to at the moment; no request had any part in that."""
 
 
 class WrongAnswersError(RuntimeError):
@@ -42,6 +53,7 @@ class DispatchLimits:
     chunk_size: int = 16
     max_in_flight: int = 512
     max_deaths: int = 3
+    max_losses: int = 10  # in a row: so many nodes do not go by chance while they hold one chunk
     resend_after_s: float = 0.2  # first wait after a lost engine; grows to resend_at_most_s
     resend_at_most_s: float = 5.0
     # A dead engine's replica answers "dead" until it is gone; a suspect sent there would be blamed.
@@ -207,6 +219,8 @@ class Dispatcher:
     def _resending(self) -> AsyncRetrying:
         return AsyncRetrying(
             retry=retry_if_exception_type(EngineLostError),
+            stop=_LostTooOften(self._limits.max_losses),
+            retry_error_callback=_blame,
             wait=wait_exponential_jitter(
                 initial=self._limits.resend_after_s,
                 max=self._limits.resend_at_most_s,
@@ -218,6 +232,25 @@ class Dispatcher:
 def _unanswered(calls: Sequence[_Call]) -> list[_Call]:
     """Those whose callers still wait."""
     return [call for call in calls if not call.answer.done()]
+
+
+class _LostTooOften(stop_base):
+    """Stops when one chunk went down with so many engines; made anew for each chunk."""
+
+    def __init__(self, max_losses: int) -> None:
+        self._left = max_losses
+
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        outcome = retry_state.outcome
+        if outcome is not None and not isinstance(outcome.exception(), NoEngineError):
+            self._left -= 1
+        return self._left <= 0
+
+
+def _blame(retry_state: RetryCallState) -> None:
+    """Raise the last loss as a death."""
+    error = None if retry_state.outcome is None else retry_state.outcome.exception()
+    raise EngineDeadError("engine after engine was lost while it held this chunk") from error
 
 
 def crashed(request: Request) -> Completion:

@@ -16,8 +16,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import ray
+from ray.exceptions import RayError
 
-from checkpoints import keys
+from checkpoints.cancel import forget_cancel, read_cancel
 from checkpoints.errors import FencedError, UnknownWriteError
 from checkpoints.plan import PlanHeader
 from checkpoints.receipts import ReceiptLog, Totals
@@ -28,13 +29,14 @@ from pipeline.job import Job
 from pipeline.lease_keeper import LeaseKeeper
 from pipeline.meter import Meter
 from pipeline.progress import Counts, Pace, Snapshot, State
-from pipeline.serving import TierState, tier_states
+from pipeline.serving import TierState, deploy, tier_states
 from pipeline.status import save_status, spent_so_far_usd
 
 TICK_S = 1.0
 SAVE_S = 2.0
 RECEIPTS_S = 10.0
 STOP_S = 30.0
+BLIND_S = 120.0  # how long Ray may not answer before the run ends
 
 
 class EngineStartError(RuntimeError):
@@ -87,6 +89,7 @@ class Driver:
         self._tiers: dict[str, TierState] = {}
         self._unlogged: list[Receipt] = []
         self._saved_s = self._logged_s = 0.0
+        self._seen_s = time.monotonic()
 
     def drive(
         self,
@@ -124,7 +127,7 @@ class Driver:
         while True:
             self._lease.check()
             if self._take(inbox, board):
-                return None
+                return self._too_many_errors(self._header.documents)
             self._observe(board)
             self._show(self._live_state())
             stop = self._reason_to_stop()
@@ -154,9 +157,16 @@ class Driver:
         return False
 
     def _observe(self, board: Any) -> None:
-        self._board_state = ray.get(board.state.remote())
-        self._tiers = dict(tier_states(self._run_id, self._job.tiers))
         now_s = time.monotonic()
+        try:
+            self._board_state = ray.get(board.state.remote())
+            self._tiers = dict(tier_states(self._run_id, self._job.tiers))
+            if any(not tier.is_deployed for tier in self._tiers.values()):
+                deploy(self._run_id, self._job.tiers, self._job.make_engine)
+            self._seen_s = now_s
+        except RayError:  # the board or Serve's controller restarts
+            if now_s - self._seen_s > BLIND_S:
+                raise
         self._meter.note(now_s, {name: state.ready for name, state in self._tiers.items()})
         self._pace.note(now_s, self._committed + self._board_state.open_shards)
         if now_s - self._logged_s > RECEIPTS_S:
@@ -171,9 +181,13 @@ class Driver:
             return Stop(State.CANCELLED, "stopped by the user; finished work is kept")
         if self._is_cancelled():
             return Stop(State.CANCELLED, "cancelled; finished work is kept")
+        return self._too_many_errors(self._job.limits.min_documents_for_error_rate)
+
+    def _too_many_errors(self, after_documents: int) -> Stop | None:
+        """Whether too large a share failed, once so many documents are finished."""
         done = self._done()
         limits = self._job.limits
-        if done.documents >= limits.min_documents_for_error_rate:
+        if done.documents >= max(1, after_documents):
             rate = done.error / done.documents
             if rate > limits.max_error_rate:
                 return Stop(
@@ -185,18 +199,20 @@ class Driver:
 
     def _is_cancelled(self) -> bool:
         try:
-            self._checkpoint.read(keys.CANCEL)
-        except (FileNotFoundError, ConnectionError, TimeoutError):  # asked again in a moment
+            wish = read_cancel(self._checkpoint)
+        except (ConnectionError, TimeoutError):  # asked again in a moment
             return False
-        return True
+        if wish is not None:
+            forget_cancel(self._checkpoint, wish)
+        return wish is not None
 
     def _wind_down(
         self, board: Any, inbox: queue.Queue[Receipt | BaseException | None], stop: Stop
     ) -> None:
         """Let coordinators journal what they hold, then leave."""
-        ray.get(board.stop.remote())
         deadline_s = time.monotonic() + STOP_S
         while time.monotonic() < deadline_s:
+            board.stop.remote()  # again each time: a board that restarted has forgotten it
             has_ended = self._take(inbox, board)
             self._observe(board)
             self._show(State.CANCELLING, stop.message)

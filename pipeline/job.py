@@ -26,7 +26,7 @@ class RunLimits:
     max_engine_deaths: int
     flush_s: float
     coordinators: int
-    shards_in_flight: int
+    shards_in_flight: int | None  # None: enough to fill the engines
     chunk_size: int
     target_shard_tokens: int | None
 

@@ -7,13 +7,14 @@ is done, finish what is not, close.
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
-from checkpoints import keys
+from checkpoints.cancel import forget_cancel, read_cancel
 from checkpoints.errors import FencedError
 from checkpoints.journal import sweep_committed
 from checkpoints.lease import Lease
@@ -22,7 +23,7 @@ from checkpoints.plan import PlanHeader
 from checkpoints.preflight import check_store
 from checkpoints.receipts import load_totals
 from checkpoints.resume import list_results
-from checkpoints.run import RunRecord, fingerprint, open_run
+from checkpoints.run import RunRecord, bind_output, fingerprint, open_run
 from checkpoints.store import Store
 from pipeline.board import start_board
 from pipeline.dataset import finish_shards
@@ -36,6 +37,8 @@ from pipeline.progress import Snapshot, State, starting
 from pipeline.read_shards import ShardPreparer
 from pipeline.serving import engines
 from pipeline.work import Work
+
+FEWEST_OPEN_SHARDS, MOST_OPEN_SHARDS = 4, 64  # per coordinator
 
 
 def execute(
@@ -57,8 +60,10 @@ def execute(
     check_store(checkpoint)
     files = list_inputs(job.source)
     run = open_run(checkpoint, run_record(job, files))
+    bind_output(output, run, job.output_uri)
+    stale_cancel = read_cancel(checkpoint)
     with LeaseKeeper(Lease(checkpoint, this_process(job.name))) as lease:
-        checkpoint.delete([keys.CANCEL])
+        forget_cancel(checkpoint, stale_cancel)
         header = plan_input(
             files, job.source, checkpoint, target_shard_tokens=job.limits.target_shard_tokens
         )
@@ -69,7 +74,7 @@ def execute(
         )
         driver.show(State.VALIDATING)
         try:
-            stop = _finish(job, run, lease.token, driver, listing.pending())
+            stop = _finish(job, run, header, lease.token, driver, listing.pending())
         except FencedError:
             raise  # the run is another driver's now: nothing is written any more
         except Exception as error:
@@ -94,10 +99,10 @@ def _close(output: Store, checkpoint: Store, header: PlanHeader) -> Stop:
 
 
 def run_record(job: Job, files: FileTable) -> RunRecord:
-    """The run that this job over these files is; its id follows from its fingerprint."""
+    """A new run of this job over these files; its id is its own, its fingerprint the work's."""
     identity = fingerprint({**job.identity, "input": input_digest(files)})
     return RunRecord(
-        run_id=identity.value[:12],
+        run_id=f"{identity.value[:8]}-{secrets.token_hex(3)}",
         name=job.name,
         fingerprint=identity,
         spec=job.spec,
@@ -107,7 +112,12 @@ def run_record(job: Job, files: FileTable) -> RunRecord:
 
 
 def _finish(
-    job: Job, run: RunRecord, token: int, driver: Driver, pending: npt.NDArray[np.int64]
+    job: Job,
+    run: RunRecord,
+    header: PlanHeader,
+    token: int,
+    driver: Driver,
+    pending: npt.NDArray[np.int64],
 ) -> Stop | None:
     """Bring every pending shard to its result; None when all are done."""
     if len(pending) == 0:
@@ -122,12 +132,22 @@ def _finish(
         open_checkpoint=job.open_checkpoint,
         fence_token=token,
         coordinators=job.limits.coordinators,
-        shards_in_flight=job.limits.shards_in_flight,
+        shards_in_flight=shards_in_flight(job, header),
         chunk_size=job.limits.chunk_size,
         max_engine_deaths=job.limits.max_engine_deaths,
         flush_s=job.limits.flush_s,
     )
-    board = start_board()
+    board = start_board(run.run_id)
     prepare = ShardPreparer(job.source, job.prompt, job.tiers, job.open_checkpoint)
     with engines(run.run_id, job.tiers, job.make_engine):
         return driver.drive(board, finish_shards(work, pending, prepare, board))
+
+
+def shards_in_flight(job: Job, header: PlanHeader) -> int:
+    """Shards that a coordinator has open: enough documents to fill every replica, and one more."""
+    if job.limits.shards_in_flight is not None:
+        return job.limits.shards_in_flight
+    wanted = sum(tier.in_flight_per_replica * tier.placement.max_replicas for tier in job.tiers)
+    per_shard = max(1, header.documents // max(1, header.shards))
+    needed = -(-wanted // (per_shard * job.limits.coordinators)) + 1
+    return min(max(needed, FEWEST_OPEN_SHARDS), MOST_OPEN_SHARDS)

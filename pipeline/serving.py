@@ -3,13 +3,15 @@
 Boundary: deploys one application per run and tier, sends chunks to it, reports how many replicas
 are ready. Serve places, heals and scales; nothing here schedules.
 Invariants: deploying the same tier of the same run again attaches to the replicas that are warm. A
-replica whose engine died ends its process, so that Serve replaces it within seconds. A replica that
-nobody has called for `IDLE_S` deletes its application: engines must not outlive their run for long.
+replica whose engine died ends its process, so that Serve replaces it within seconds. Engines whose
+run has had no driver for `ORPHANED_S` delete their application: they cost money, and a driver that
+resumes later starts new ones.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import time
@@ -18,22 +20,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ray import serve
-from ray.exceptions import ObjectLostError, RayActorError
+from ray.exceptions import ObjectLostError, RayActorError, RayError
 from ray.serve.config import ProxyLocation
-from ray.serve.exceptions import DeploymentUnavailableError
+from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 from ray.serve.schema import ApplicationStatus, ReplicaState
 
 from checkpoints.errors import FencedError
-from pipeline.dispatch import EngineLostError
+from pipeline.board import is_driver_alive
+from pipeline.dispatch import EngineLostError, NoEngineError
 from pipeline.engine import Completion, EngineDeadError, EngineFactory, Request
 from pipeline.tiers import Tier
 
-IDLE_S = 600.0
+ORPHANED_S = 600.0
 HEALTH_CHECK_S = 2.0
 ALIVE = (ApplicationStatus.DEPLOYING, ApplicationStatus.RUNNING, ApplicationStatus.UNHEALTHY)
-# The replica or its node is gone, or the answer went with it; or there is no replica to be had.
-LOST = (RayActorError, ObjectLostError, DeploymentUnavailableError)
+LOST = (RayActorError, ObjectLostError)  # the replica, its node, or the answer on the way
 LAST_WORDS_S = 0.5  # between the answers of a dead engine's replica and its exit
 
 
@@ -41,6 +43,7 @@ LAST_WORDS_S = 0.5  # between the answers of a dead engine's replica and its exi
 class TierState:
     """Replicas of one tier at this moment."""
 
+    is_deployed: bool
     ready: int
     wanted: int
     problem: str | None  # why replicas do not start, once Serve has given up on them
@@ -50,14 +53,14 @@ class Replica:
     """One engine in one Serve replica."""
 
     async def __init__(  # type: ignore[misc] # Serve awaits it, on the loop that will serve
-        self, make_engine: EngineFactory, tier: Tier, application: str
+        self, make_engine: EngineFactory, tier: Tier, run_id: str
     ) -> None:
-        self._application = application
-        self._calls = 0
+        self._run_id = run_id
+        self._application = application_name(run_id, tier)
         self._is_dying = False
         self._engine = make_engine(tier)
         await self._engine.start()
-        self._last_call_s = time.monotonic()
+        self._driven_s = time.monotonic()
 
     async def generate(self, requests: Sequence[Request]) -> list[Completion] | None:
         """Completions in order, or None when the engine died while it held this chunk.
@@ -67,29 +70,29 @@ class Replica:
         """
         if self._is_dying:
             raise EngineLostError("the engine died a moment ago; its replica is about to go")
-        self._calls += 1
         try:
             return await self._engine.generate(requests)
         except EngineDeadError:
             self._is_dying = True
             asyncio.get_running_loop().call_later(LAST_WORDS_S, os._exit, 1)
             return None
-        finally:
-            self._calls -= 1
-            self._last_call_s = time.monotonic()
 
     async def check_health(self) -> None:
-        """Called by Serve every few seconds; also where idleness is noticed."""
+        """Called by Serve every few seconds; also where a missing driver is noticed."""
         await self._engine.check_health()
-        if self._calls == 0 and time.monotonic() - self._last_call_s > IDLE_S:
-            serve.delete(self._application, _blocking=False)
+        now_s = time.monotonic()
+        if await asyncio.to_thread(is_driver_alive, self._run_id):
+            self._driven_s = now_s
+        elif now_s - self._driven_s > ORPHANED_S:
+            await asyncio.to_thread(serve.delete, self._application, False)
 
 
 class EngineClient:
-    """Sends chunks to one tier's replicas; picklable, made anew in every coordinator."""
+    """Sends chunks to one tier's replicas; made anew in every coordinator."""
 
     def __init__(self, application: str) -> None:
-        self._handle: DeploymentHandle = serve.get_app_handle(application)
+        self._application = application
+        self._handle: DeploymentHandle | None = None
 
     async def send(self, requests: Sequence[Request]) -> list[Completion]:
         """Completions in order, from whichever replica Serve chose.
@@ -97,9 +100,15 @@ class EngineClient:
         Raises:
             EngineDeadError: the engine died while it held this chunk.
             EngineLostError: the replica or its node is gone.
+            NoEngineError: the tier is not deployed at the moment.
         """
         try:
+            if self._handle is None:
+                self._handle = serve.get_app_handle(self._application)
             completions: list[Completion] | None = await self._handle.generate.remote(requests)
+        except RayServeException as error:
+            self._handle = None
+            raise NoEngineError(str(error)) from error
         except LOST as error:
             raise EngineLostError(str(error)) from error
         if completions is None:
@@ -155,7 +164,10 @@ def deploy(run_id: str, tiers: Sequence[Tier], make_engine: EngineFactory) -> No
             logging_config={"enable_access_log": False},
         )
         serve._run(  # serve.run waits for every replica; spot capacity may not be there for all
-            deployment.bind(make_engine, tier, name), _blocking=False, name=name, route_prefix=None
+            deployment.bind(make_engine, tier, run_id),
+            _blocking=False,
+            name=name,
+            route_prefix=None,
         )
 
 
@@ -177,15 +189,16 @@ def tier_states(run_id: str, tiers: Sequence[Tier]) -> Mapping[str, TierState]:
 
 
 def undeploy(run_id: str, tiers: Sequence[Tier]) -> None:
-    """Stop the engines of this run."""
+    """Stop the engines of this run; that they go is Serve's matter, and no error of the run's."""
     for tier in tiers:
-        serve.delete(application_name(run_id, tier), _blocking=True)
+        with contextlib.suppress(RayError, TimeoutError):
+            serve.delete(application_name(run_id, tier), _blocking=False)
 
 
 def _state(application: object, tier: Tier) -> TierState:
     wanted = tier.placement.max_replicas
     if application is None:
-        return TierState(ready=0, wanted=wanted, problem=None)
+        return TierState(is_deployed=False, ready=0, wanted=wanted, problem=None)
     deployments = application.deployments.values()  # type: ignore[attr-defined]
     ready = sum(
         deployment.replica_states.get(ReplicaState.RUNNING, 0) for deployment in deployments
@@ -193,4 +206,4 @@ def _state(application: object, tier: Tier) -> TierState:
     has_given_up = application.status == ApplicationStatus.DEPLOY_FAILED  # type: ignore[attr-defined]
     messages = [deployment.message for deployment in deployments if deployment.message]
     problem = "; ".join(messages) or "the engine does not start" if has_given_up else None
-    return TierState(ready=ready, wanted=wanted, problem=problem)
+    return TierState(is_deployed=True, ready=ready, wanted=wanted, problem=problem)

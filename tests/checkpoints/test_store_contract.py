@@ -187,6 +187,22 @@ class Undead(MemoryStore):
         pass
 
 
+class Forbidding(MemoryStore):
+    """Lets this identity neither put nor delete."""
+
+    def create(self, key: str, data: bytes) -> None:
+        raise PermissionError(f"create {key}: allow s3:PutObject")
+
+    def delete(self, keys: object) -> None:
+        raise PermissionError("delete: allow s3:DeleteObject")
+
+
+def test_the_preflight_raises_its_first_error_though_the_cleanup_fails_too() -> None:
+    with pytest.raises(PermissionError, match="PutObject") as caught:
+        check_store(Forbidding())
+    assert "DeleteObject" in caught.value.__notes__[0]
+
+
 @pytest.mark.parametrize(
     ("unsafe", "named"),
     [

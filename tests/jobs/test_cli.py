@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -20,7 +21,12 @@ from jobs.cli_errors import explain
 from jobs.exit_codes import Exit, exit_of_state
 from jobs.interrupts import StopSwitch
 from jobs.ray_session import use_token_if_given
-from pipeline.input_errors import InputAccessError, NoDocumentsError
+from pipeline.input_errors import (
+    InputAccessError,
+    InputChangedError,
+    InputUnavailableError,
+    NoDocumentsError,
+)
 
 COMMANDS = [
     "init",
@@ -172,7 +178,14 @@ def test_status_cancel_and_runs_read_what_is_stored(tmp_path: Path) -> None:
         (errors.CorruptObjectError("broken"), Exit.FAILED),
         (NoDocumentsError("input.uri", "matches nothing", "x", "check"), Exit.BAD_USAGE),
         (InputAccessError("input.uri", "denied", "x", "check"), Exit.UNREACHABLE),
+        (InputUnavailableError("s3://b/x", "timeouts"), Exit.UNREACHABLE),
+        (InputChangedError("s3://b/x", "vanished"), Exit.CHANGED_RUN),
         (PermissionError("denied"), Exit.UNREACHABLE),
+        (FileNotFoundError("bucket b does not exist"), Exit.BAD_USAGE),
+        (OSError(errno.ENOSPC, "No space left on device", "/out"), Exit.UNREACHABLE),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), Exit.UNREACHABLE),
+        (OSError(errno.EIO, "Input/output error"), Exit.UNREACHABLE),
+        (OSError("create s3://b/x: InvalidRequest (400)"), Exit.UNREACHABLE),
         (ConnectionRefusedError("refused"), Exit.UNREACHABLE),
         (KeyboardInterrupt(), Exit.INTERRUPTED),
         (ZeroDivisionError("a fault"), Exit.FAULT),
@@ -183,6 +196,14 @@ def test_every_error_has_one_line_and_its_exit_code(error: BaseException, exit_c
     assert explained.exit_code is exit_code
     assert len(explained.lines) == 1
     assert "\n" not in explained.lines[0]
+
+
+def test_a_full_disk_and_a_missing_place_name_the_way_out() -> None:
+    full = explain(OSError(errno.ENOSPC, "No space left on device", "/out"))
+    assert "/out" in full.lines[0]
+    assert "make room" in full.lines[0]
+    missing = explain(FileNotFoundError("bucket b does not exist"))
+    assert "job file" in missing.lines[0]
 
 
 def test_the_state_of_a_run_decides_its_exit_code() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from checkpoints import keys
+from checkpoints.cancel import request_cancel
 from checkpoints.errors import NoRunError
 from checkpoints.local_store import LocalStore
 from checkpoints.memory_store import MemoryStore
@@ -15,7 +16,7 @@ from checkpoints.run import RunRecord, fingerprint, open_run
 from checkpoints.store import Store
 from jobs.cli_errors import CommandError
 from jobs.runs import find_runs
-from jobs.status import STALE_AFTER_S, read_status, request_cancel, wait_for_end
+from jobs.status import STALE_AFTER_S, read_status, wait_for_end
 from jobs.wording import run_cells, status_lines
 from pipeline.progress import Snapshot, State
 from pipeline.status import save_status

@@ -1,4 +1,4 @@
-"""A job submitted twice is one submission; a failed one gets a new id, the same run."""
+"""A job submitted twice is one submission; after its end comes a new id, for the same run."""
 
 from __future__ import annotations
 
@@ -46,14 +46,15 @@ def test_the_id_follows_from_the_work_alone() -> None:
         ({"b": "RUNNING", "a-other": "RUNNING"}, Start("a")),
         ({"a": "PENDING"}, Attach("a")),
         ({"a": "RUNNING"}, Attach("a")),
-        ({"a": "SUCCEEDED"}, Attach("a")),
+        ({"a": "SUCCEEDED"}, Start("a-2")),
         ({"a": "FAILED"}, Start("a-2")),
         ({"a": "STOPPED", "a-2": "RUNNING"}, Attach("a-2")),
         ({"a": "FAILED", "a-2": "STOPPED"}, Start("a-3")),
-        ({"a": "FAILED", "a-2": "SUCCEEDED"}, Attach("a-2")),
+        ({"a": "FAILED", "a-2": "SUCCEEDED"}, Start("a-3")),
+        ({"a": "SUCCEEDED", "a-2": "PENDING"}, Attach("a-2")),
     ],
 )
-def test_a_second_submit_attaches_unless_the_first_failed(
+def test_a_second_submit_attaches_to_what_goes_on_and_to_nothing_that_is_over(
     statuses: dict[str, str], decision: Attach | Start
 ) -> None:
     assert decide("a", statuses) == decision

@@ -402,7 +402,7 @@ def test_any_schedule_of_answers_losses_and_deaths_answers_everyone_once(
     asked = [request(n, is_poison=n in poison) for n in range(count)]
 
     async def main() -> list[Completion | BaseException]:
-        limits = DispatchLimits(chunk_size, max_in_flight, max_deaths)
+        limits = DispatchLimits(chunk_size, max_in_flight, max_deaths, max_losses=10_000)
         dispatcher = Dispatcher(fleet.send, limits, deaths.note)
         tasks = [asyncio.create_task(dispatcher.generate(one)) for one in asked]
         for number in leaving.intersection(range(count)):
