@@ -87,6 +87,7 @@ def submit(
     A cluster with token authentication: set RAY_AUTH_TOKEN_PATH to the file with its token.
     """
     from jobs.spec_file import load_spec
+    from jobs.submission import local_places
     from jobs.submit import JobServer, follow, submit_or_attach
 
     out = Out(as_json=as_json)
@@ -95,7 +96,10 @@ def submit(
     submitted = submit_or_attach(server, spec, ship_code=ship_code, forward=tuple(env or ()))
     verb = "attached to" if submitted.is_attached else "submitted"
     out.say(f"{verb} {submitted.submission_id} on {server.address}")
-    fields = {**asdict(submitted), "address": server.address}
+    places = local_places(spec)
+    for field, path in places.items():
+        out.say(f"every node of the cluster needs {path} ({field})")
+    fields = {**asdict(submitted), "address": server.address, "needs_on_every_node": places}
     if not wait:
         out.result({**fields, "exit_code": Exit.DONE})
         return

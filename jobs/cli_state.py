@@ -47,20 +47,31 @@ def verify(
 
     Example: gleaner verify job.yaml
 
-    Exits with 1 unless it is proven.
+    Exits with 1 unless it is proven. Warns when the job file is not the one that ran.
     """
+    from checkpoints.run import read_run
     from checkpoints.verify import verify as prove
     from jobs.spec_file import load_spec
-    from jobs.wiring import open_stores
+    from jobs.wiring import differing_parts, open_stores
 
     out = Out(as_json=as_json)
     spec = load_spec(job)
-    verdict = prove(*open_stores(spec))
+    output, checkpoint = open_stores(spec)
+    verdict = prove(output, checkpoint)
+    run = read_run(checkpoint)
+    differs = differing_parts(spec, run.fingerprint) if run is not None else ()
     out.say(verdict.line())
     for problem in verdict.problems:
         out.say(problem, style="bold red")
+    if differs:
+        names = ", ".join(differs)
+        out.say(
+            f"warning: this job is not the one that made these results; it differs in: {names}",
+            style="yellow",
+        )
     exit_code = Exit.DONE if verdict.proven else Exit.FAILED
-    out.result({**asdict(verdict), "proven": verdict.proven, "exit_code": exit_code})
+    facts = {**asdict(verdict), "proven": verdict.proven, "differs": list(differs)}
+    out.result({**facts, "exit_code": exit_code})
     raise typer.Exit(exit_code)
 
 

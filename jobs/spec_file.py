@@ -14,6 +14,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from jobs.locations import absolute
+from jobs.model_folder import is_path
 from jobs.schema_classes import SchemaSourceError, read_schema
 from jobs.spec import JobSpec
 from jobs.spec_checks import cross_checks
@@ -100,10 +101,12 @@ def _self_contained(spec: JobSpec, folder: Path) -> JobSpec:
 
 
 def _model(tier: TierSpec, folder: Path) -> str | None:
-    """The model as an absolute path or a hub id; None when it is a relative path to nothing."""
-    local = Path(absolute(tier.model, folder))
-    if local.exists():
-        return str(local)
-    if tier.model.startswith(("./", "../", "~")):
-        return None
-    return tier.model
+    """The model as an absolute path or a hub id; None when it is a relative path to nothing.
+
+    An absolute path is taken as it is: it names a folder of the machines that run the job, and
+    `status`, `verify` and `submit` work from others. `validation.check_job` looks into it.
+    """
+    local = absolute(tier.model, folder)
+    if Path(local).exists() or tier.model.startswith(("/", "file://")):
+        return local
+    return None if is_path(tier.model) else tier.model

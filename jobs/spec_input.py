@@ -8,7 +8,8 @@ from pydantic import Field, field_validator
 
 from jobs.spec_base import Count, OneOrMany, Part, Text, require
 
-# The columns that a result has of its own (checkpoints/result.py writes them).
+# The columns that a result has of its own: checkpoints/result_file.py's RESERVED_COLUMNS, written
+# out because that file imports pyarrow; a test compares them.
 RESULT_COLUMNS = frozenset(
     {
         *("ordinal", "id", "status", "result", "error_code", "error", "tier", "finish_reason"),

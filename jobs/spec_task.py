@@ -62,7 +62,7 @@ class JsonOutput(Part):
     @classmethod
     def _is_a_schema(cls, schema: dict[str, Any] | None) -> dict[str, Any] | None:
         if schema is not None:
-            check_is_json_schema(schema)
+            _check_schema(schema)
         return schema
 
 
@@ -122,14 +122,10 @@ def template_variables(template: str) -> frozenset[str]:
         ) from error
 
 
-def check_is_json_schema(schema: dict[str, Any]) -> None:
-    """Refuse what is no JSON Schema (draft 2020-12), or does not describe one JSON object."""
-    from jsonschema import Draft202012Validator, SchemaError
+def _check_schema(schema: dict[str, Any]) -> None:
+    from pipeline.outputs import InvalidSchemaError, check_schema
 
     try:
-        Draft202012Validator.check_schema(schema)
-    except SchemaError as error:
-        where = "/".join(str(step) for step in error.absolute_path) or "the top"
-        raise refusal(
-            f"is no JSON Schema: at {where}: {error.message}", "correct the schema"
-        ) from error
+        check_schema(schema)
+    except InvalidSchemaError as error:
+        raise refusal(f"is no JSON Schema: {error}", "correct the schema") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -58,21 +58,11 @@ class EngineSpec(Part):
 
 
 class Replicas(Part):
-    """How many engines of a tier run; autoscaled in between by the work that waits."""
+    """How many engines of a tier run."""
 
-    min: Annotated[int, Field(strict=True, ge=0)] = 1
-    """At least so many, kept even when idle."""
-    max: Count = Field(default_factory=lambda data: max(1, data.get("min", 1)))
-    """At most so many; by default as many as min."""
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Replicas:
-        require(
-            self.min <= self.max,
-            f"min ({self.min}) is above max ({self.max})",
-            "raise max or lower min",
-        )
-        return self
+    max: Count = 1
+    """So many are asked for; the run starts with the first and goes on with those that the cluster
+    has room for."""
 
 
 class TierSpec(Part):
@@ -83,7 +73,8 @@ class TierSpec(Part):
     model: Text
     """A local folder (relative to the job file) or a hub id."""
     revision: Text | None = None
-    """The revision of a hub model; pin it, so that a resumed run uses the same weights."""
+    """The revision of a hub model. Pin it to a commit: otherwise new weights published under
+    the same name between two resumes are used without notice."""
     engine: EngineSpec = EngineSpec()
     """Settings of the vLLM engine."""
     accelerator: Text | None = None

@@ -14,6 +14,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from jobs.locations import is_local
+from jobs.model_folder import is_path
 from jobs.spec import JobSpec
 
 _GOES_ON = frozenset({"PENDING", "RUNNING"})
@@ -44,6 +46,18 @@ def submission_id(spec: JobSpec) -> str:
             del tier[operational]
     text = json.dumps(work, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return f"gleaner-{spec.name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def local_places(spec: JobSpec) -> dict[str, str]:
+    """By field, the paths of a loaded job that every node of the cluster has to have."""
+    places = {
+        f"tiers[{index}].model": tier.model
+        for index, tier in enumerate(spec.tiers)
+        if is_path(tier.model)
+    }
+    places |= {f"input.uri[{i}]": uri for i, uri in enumerate(spec.input.uri) if is_local(uri)}
+    given = {"output": spec.output, "checkpoint": spec.checkpoint}
+    return places | {field: uri for field, uri in given.items() if is_local(uri)}
 
 
 def decide(base_id: str, statuses: Mapping[str, str]) -> Attach | Start:

@@ -1,13 +1,14 @@
 """Checks of a job that need more than its file: the input, the schema, the stores.
 
-Boundary: reads listings and the first documents, writes and removes a probe in each store; starts
-neither Ray nor an engine.
+Boundary: reads listings, the first documents and the configs of local models, writes and removes a
+probe in each store; starts neither Ray nor an engine.
 """
 
 from __future__ import annotations
 
 from checkpoints.errors import UnsafeStoreError
 from checkpoints.preflight import check_store
+from jobs.model_folder import model_problems
 from jobs.schema_engine import engine_refusal
 from jobs.spec import JobSpec
 from jobs.spec_checks import check_template_variables
@@ -23,9 +24,13 @@ def check_job(spec: JobSpec) -> None:
     """Refuse a job that cannot work, before anything starts.
 
     Raises:
-        SpecError: a template variable that no document has, or a schema no engine compiles.
+        SpecError: a template variable that no document has, a schema no engine compiles, or a local
+            model that is not there, is incomplete or too short for max_model_len.
         InputError: nothing to read, no permission, or a field that no document has.
     """
+    wrong_models = model_problems(spec.tiers)
+    if wrong_models:
+        raise SpecError(wrong_models)
     output = spec.task.output
     schema = output.json_schema if isinstance(output, JsonOutput) else None
     refusal = None if schema is None else engine_refusal(schema)

@@ -12,9 +12,11 @@ from pathlib import Path
 
 from checkpoints.encoding import Json
 from checkpoints.local_store import LocalStore
+from checkpoints.run import Fingerprint, changed_parts, fingerprint
 from checkpoints.store import Store
 from infra.s3 import S3Store
 from jobs.locations import is_local, scheme_of
+from jobs.model_folder import is_path
 from jobs.model_identity import model_identity
 from jobs.spec import JobSpec
 from jobs.spec_errors import Problem, SpecError
@@ -29,6 +31,7 @@ from pipeline.tiers import EngineProfile, Generation, Placement, Tier
 from pipeline.vllm_engine import VLLMEngine
 
 CHUNK_SIZE = 16
+PARSING_VERSION = 1  # raise it when loaders, ids or prompts make other texts of the same input
 
 
 def build_job(spec: JobSpec) -> Job:
@@ -137,7 +140,6 @@ def build_tier(spec: JobSpec, tier: TierSpec) -> Tier:
             num_cpus=tier.num_cpus,
             num_gpus=tier.num_gpus,
             accelerator=tier.accelerator,
-            min_replicas=tier.replicas.min,
             max_replicas=tier.replicas.max,
             usd_per_hour=tier.usd_per_hour,
         ),
@@ -177,5 +179,19 @@ def identity_of(spec: JobSpec) -> dict[str, Json]:
         f"{place}.engine.quantization": tier.engine.quantization,
         f"{place}.engine.extra": tier.engine.extra,
         "route": tier.name,
+        "gleaner.parsing": PARSING_VERSION,
     }
     return parts
+
+
+def differing_parts(spec: JobSpec, stored: Fingerprint) -> tuple[str, ...]:
+    """The fields in which a job is other work than the run with this fingerprint; sorted.
+
+    The input's own digest is left out, because it needs a listing, and so is a model folder that
+    is not on this machine: about it nothing can be said here.
+    """
+    changed = set(changed_parts(stored, fingerprint(identity_of(spec)))) - {"input"}
+    tier = spec.chosen_tier
+    if is_path(tier.model) and not Path(tier.model).is_dir():
+        changed.discard(f"tiers.{tier.name}.model")
+    return tuple(sorted(changed))

@@ -1,35 +1,46 @@
-"""Makes an engine's process die with the replica that started it.
+"""Makes an engine's processes end with the replica that started them.
 
-vLLM runs its engine core in a child process that would outlive a replica killed by SIGKILL and go
-on holding the GPU. vLLM imports a worker extension inside that child; importing this one asks the
-kernel to end the process when its parent ends (Linux, prctl(2) PR_SET_PDEATHSIG).
+vLLM runs its engine core, and below it workers, in processes of their own that would outlive a
+replica killed by SIGKILL and go on holding the GPU. vLLM imports a worker extension inside them;
+importing this one starts a thread that waits for the replica's end and then ends the processes
+between it and itself (Linux: pidfd_open(2), readable when the process has ended).
 """
 
 from __future__ import annotations
 
-import ctypes
 import multiprocessing
 import os
+import select
 import signal
-import sys
+import threading
 
-PR_SET_PDEATHSIG = 1
+REPLICA_PID = "GLEANER_REPLICA_PID"
 
 
-class DieWithParent:
+class EndWithReplica:
     """An empty vLLM worker extension: being imported is its whole effect."""
 
 
-def die_with_parent() -> None:
-    """From now on SIGKILL this process when its parent ends; at once if that has happened."""
-    if sys.platform != "linux":
-        return
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
-    if os.getppid() == 1:
-        os.kill(os.getpid(), signal.SIGKILL)
+def mark_replica() -> None:
+    """Called in the replica before the engine starts; what the engine's processes inherit."""
+    os.environ[REPLICA_PID] = str(os.getpid())
 
 
-if multiprocessing.parent_process() is not None:  # so: in vLLM's child, not in the replica itself
-    die_with_parent()
+def end_with(replica_pid: int) -> None:
+    """Wait for the replica's end, then SIGKILL the engine core, if it is another, and this one."""
+    try:
+        ended = os.pidfd_open(replica_pid)
+    except ProcessLookupError:  # it has ended already
+        pass
+    else:
+        select.select([ended], [], [])
+    parent = os.getppid()
+    if parent not in (1, replica_pid):
+        os.kill(parent, signal.SIGKILL)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+if multiprocessing.parent_process() is not None and REPLICA_PID in os.environ:
+    threading.Thread(
+        target=end_with, args=(int(os.environ[REPLICA_PID]),), name="orphans", daemon=True
+    ).start()

@@ -172,9 +172,14 @@ def deploy(run_id: str, tiers: Sequence[Tier], make_engine: EngineFactory) -> No
 
 
 def actor_options(tier: Tier) -> dict[str, object]:
-    """Ray's options for a replica of this tier."""
+    """Ray's options for a replica of this tier: on a node kept for engines if there is room."""
     placement = tier.placement
-    options: dict[str, object] = {"num_cpus": placement.num_cpus, "num_gpus": placement.num_gpus}
+    options: dict[str, object] = {
+        "num_cpus": placement.num_cpus,
+        "num_gpus": placement.num_gpus,
+        "label_selector": {"gleaner.io/role": "engine"},
+        "fallback_strategy": [{"label_selector": {"gleaner.io/role": "!engine"}}],
+    }
     if placement.accelerator is not None:
         options["accelerator_type"] = placement.accelerator
     return options

@@ -36,7 +36,6 @@ class Placement:
     num_cpus: float
     num_gpus: float
     accelerator: str | None  # Ray accelerator type, for example "H100"
-    min_replicas: int
     max_replicas: int
     usd_per_hour: float  # of one replica's share of its node
 

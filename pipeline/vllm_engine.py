@@ -22,6 +22,7 @@ from pipeline.engine import (
     FinishReason,
     Request,
 )
+from pipeline.orphans import mark_replica
 from pipeline.tiers import EngineProfile, Generation, Tier
 
 FINISH_REASONS = {  # vLLM's own further ones, "error" and "repetition", are no answers
@@ -52,6 +53,7 @@ class VLLMEngine:
         from vllm import AsyncEngineArgs
         from vllm.v1.engine.async_llm import AsyncLLM
 
+        mark_replica()
         arguments = AsyncEngineArgs(**engine_arguments(self._tier))
         self._engine = AsyncLLM.from_engine_args(arguments)
         assert_limits(self._tier.profile, self._engine.vllm_config)
@@ -139,7 +141,7 @@ def engine_arguments(tier: Tier) -> dict[str, Any]:
         "enable_prefix_caching": profile.enable_prefix_caching,
         "disable_log_stats": True,
         "enable_log_requests": False,  # prompts may hold personal data
-        "worker_extension_cls": "pipeline.orphans.DieWithParent",
+        "worker_extension_cls": "pipeline.orphans.EndWithReplica",
         **profile.extra,
     }
 

@@ -13,9 +13,10 @@ import sys
 import time
 from pathlib import Path
 
-from vllm import LLM, SamplingParams, TokensPrompt
+from vllm import LLM, RequestOutput, SamplingParams, TokensPrompt
 
 from pipeline.tokens import HFTokenizer
+from tests.benchmarks.tap import Tap
 from tests.benchmarks.workload import ENGINE, MAX_TOKENS, MODEL, SYSTEM_PROMPT, Folder
 
 WARM_UP = 32
@@ -37,6 +38,7 @@ def main(arguments: list[str]) -> None:
     # Prompts of its own: the prefix cache must not know those that are measured.
     warm = [TokensPrompt(prompt_token_ids=[*ids[:8], *reversed(ids)]) for ids in encoded[:WARM_UP]]
     model.generate(warm, sampling, use_tqdm=False)
+    tap_steps(model, folder)
     started_s = time.perf_counter()
     outputs = model.generate(prompts, sampling, use_tqdm=False)
     spent_s = time.perf_counter() - started_s
@@ -46,6 +48,22 @@ def main(arguments: list[str]) -> None:
         if output.outputs[0].finish_reason == "stop"
     }
     folder.raw.write_text(json.dumps({"generate_s": spent_s, "answers": answers}))
+
+
+def tap_steps(model: LLM, folder: Folder) -> None:
+    """Write down what each step of the engine finishes; requests are numbered, not named."""
+    tap = Tap(folder.tap)
+    tap.ready()
+    step = model.llm_engine.step
+
+    def tapped() -> list[RequestOutput]:
+        outputs: list[RequestOutput] = step()
+        finished = [output.request_id for output in outputs if output.finished]
+        if finished:
+            tap.answered(finished)
+        return outputs
+
+    model.llm_engine.step = tapped
 
 
 if __name__ == "__main__":

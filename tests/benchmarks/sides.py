@@ -39,6 +39,7 @@ class Outcome:
     """What one side did; `answers` holds the text of every document that came to its end."""
 
     steady_per_s: float
+    whole_per_s: float  # from when the engine was ready to its last answer
     first_result_s: float | None  # after the start of the process; none when nothing is committed
     first_result_after_ready_s: float | None  # after the engine was ready
     total_s: float
@@ -51,14 +52,20 @@ def command(module: str, *arguments: object) -> list[str]:
 
 
 def run_raw(folder: Folder, threads: Threads, *, has_logprobs: bool) -> Outcome:
-    """Raw vLLM; its steady state is the whole of `generate`."""
+    """Raw vLLM, which commits nothing."""
     extra = ["--logprobs"] if has_logprobs else []
     started_s = time.time()
     _finish(command("raw_side", folder.path, *extra), threads)
     total_s = time.time() - started_s
     said = json.loads(folder.raw.read_text())
-    documents = len(folder.texts())
-    return Outcome(documents / said["generate_s"], None, None, total_s, said["answers"])
+    return Outcome(
+        steady_per_s=steady_per_s(answers(folder.tap)),
+        whole_per_s=len(folder.texts()) / said["generate_s"],
+        first_result_s=None,
+        first_result_after_ready_s=None,
+        total_s=total_s,
+        answers=said["answers"],
+    )
 
 
 def run_stock(folder: Folder, threads: Threads, stock: Stock) -> Outcome:
@@ -109,8 +116,10 @@ def _outcome(
 ) -> Outcome:
     # A result's file is complete when it is written last, and keeps that time when it is renamed.
     first_unix_s = min(file.stat().st_mtime for file in results.rglob("*.parquet"))
+    answered = answers(folder.tap)
     return Outcome(
-        steady_per_s=steady_per_s(answers(folder.tap)),
+        steady_per_s=steady_per_s(answered),
+        whole_per_s=len(answered) / (answered[-1].unix_s - first_ready_unix_s(folder.tap)),
         first_result_s=first_unix_s - started_s,
         first_result_after_ready_s=first_unix_s - first_ready_unix_s(folder.tap),
         total_s=total_s,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from infra.local_cluster import LocalCluster
-from tests.flows.flow import ROOT
+from tests.flows.flow import ROOT, STARTED
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -17,6 +17,16 @@ def environment() -> Iterator[None]:
         patch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
         patch.setenv("VLLM_CPU_OMP_THREADS_BIND", "nobind")
         yield
+
+
+@pytest.fixture(autouse=True)
+def no_driver_stays() -> Iterator[None]:
+    """End drivers that a failed test left behind."""
+    yield
+    while STARTED:
+        driver = STARTED.pop()
+        driver.kill()
+        driver.wait()
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,16 +16,22 @@ import psutil
 import pyarrow.parquet as pq
 import yaml
 
+from checkpoints import keys
+from checkpoints.journal import load_journal
 from checkpoints.local_store import LocalStore
+from checkpoints.plan import read_header
+from checkpoints.result_file import decode_rows
 from checkpoints.store import Store
 from checkpoints.verify import Verdict, verify
-from infra.local_cluster import MARKER, LocalCluster
+from infra.local_cluster import LocalCluster, LocalNode
 from jobs.demo.documents import Order, write_folder
 from pipeline.status import SavedStatus, read_status
+from tests.flows.counting import served
 
 ROOT = Path(__file__).parents[2]
 MODELS = ROOT / "jobs/demo/models"
 WAIT_S = 300.0
+STARTED: list[subprocess.Popen[str]] = []  # drivers; a fixture ends those that a test left
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ class Flow:
 
     def start_driver(self, cluster: LocalCluster, *arguments: str) -> subprocess.Popen[str]:
         """A driver in a process of its own; `arguments` as drive.py takes them."""
-        return subprocess.Popen(
+        driver = subprocess.Popen(
             [
                 *(sys.executable, "-m", "tests.flows.drive"),
                 *(str(self.job_file), cluster.address, str(self.counts), *arguments),
@@ -62,6 +68,8 @@ class Flow:
             stdout=subprocess.PIPE,
             text=True,
         )
+        STARTED.append(driver)
+        return driver
 
     def status(self) -> SavedStatus | None:
         return read_status(self.checkpoint)
@@ -78,12 +86,30 @@ class Flow:
         rows: list[dict[str, object]] = pq.read_table(self.folder / "output/results").to_pylist()
         return rows
 
+    def served(self) -> list[str]:
+        """Every request that an engine answered, as often as one did."""
+        return served(self.counts)
+
     def served_twice(self) -> dict[str, int]:
         """Requests that engines answered more than once, and how often."""
-        lines = [
-            line for file in self.counts.glob("*.log") for line in file.read_text().splitlines()
-        ]
-        return {request: times for request, times in Counter(lines).items() if times > 1}
+        return {request: times for request, times in Counter(self.served()).items() if times > 1}
+
+    def journaled(self) -> set[tuple[int, int]]:
+        """(shard, ordinal) of every document that has a durable row now."""
+        header = read_header(self.checkpoint)
+        assert header is not None
+        done = {(row["shard"], row["ordinal"]) for row in self.rows_by_shard()}
+        for shard in range(header.shards):
+            done |= {(shard, ordinal) for ordinal in load_journal(self.checkpoint, shard).rows}
+        return done
+
+    def rows_by_shard(self) -> Iterator[dict[str, int]]:
+        """Shard and ordinal of every committed row."""
+        for info in self.output.list(keys.RESULTS):
+            shard = keys.parse_result_key(info.key)
+            assert shard is not None
+            for row in decode_rows(self.output.read(info.key)):
+                yield {"shard": shard, "ordinal": row.ordinal}
 
 
 def write_flow(
@@ -139,14 +165,22 @@ def finish(driver: subprocess.Popen[str]) -> tuple[int, dict[str, object]]:
     return driver.returncode, json.loads(out.strip().splitlines()[-1])
 
 
-def processes_named(cluster: LocalCluster, part: str) -> list[psutil.Process]:
-    """Live processes of the cluster whose command line contains `part`."""
-    markers = {node.marker for node in cluster.nodes}
+def processes_named(nodes: Iterable[LocalNode], part: str) -> list[psutil.Process]:
+    """Live processes of these nodes whose command line contains `part`."""
     found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get(MARKER) in markers and part in " ".join(process.cmdline()):
-                found.append(process)
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue
+    for node in nodes:
+        for process in node.processes():
+            try:
+                if part in " ".join(process.cmdline()):
+                    found.append(process)
+            except psutil.NoSuchProcess:
+                continue
     return found
+
+
+def kill_all(nodes: Iterable[LocalNode], part: str) -> None:
+    """SIGKILL them; there must be some."""
+    victims = processes_named(nodes, part)
+    assert victims, f"no process named {part} to kill"
+    for victim in victims:
+        victim.kill()

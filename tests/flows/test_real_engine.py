@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from infra.local_cluster import LocalCluster
-from tests.flows.flow import ROOT, finish, processes_named, wait_until, write_flow
+from tests.flows.flow import ROOT, finish, kill_all, processes_named, wait_until, write_flow
 
 pytestmark = pytest.mark.flow
 
@@ -33,14 +33,13 @@ def test_engine_coordinator_node_and_driver_die_and_every_document_has_its_answe
 
         driver = flow.start_driver(cluster)
         wait_until(lambda: flow.finished() >= COUNT * 0.15, "the engine worked")
-        for engine in processes_named(cluster, "EngineCore"):
-            engine.kill()
+        kill_all([doomed], "EngineCore")
 
         wait_until(lambda: flow.finished() >= COUNT * 0.35, "another engine worked")
-        for coordinator in processes_named(cluster, "MapWorker"):
-            coordinator.kill()
+        kill_all(cluster.nodes, "MapWorker")
 
         wait_until(lambda: flow.finished() >= COUNT * 0.5, "another coordinator worked")
+        assert processes_named([doomed], "ServeReplica"), "the engine runs on its own node"
         doomed.kill()
         cluster.add_node(num_cpus=2, labels=ENGINE_NODE)
 

@@ -28,7 +28,7 @@ def run(
 
 
 @pytest.mark.timeout(900)
-def test_submit_runs_once_attaches_and_rays_own_command_line_works_too(
+def test_submit_runs_once_and_rays_own_command_line_works_too(
     cluster: LocalCluster, tmp_path: Path
 ) -> None:
     flow = write_flow(tmp_path, count=30)
@@ -43,8 +43,11 @@ def test_submit_runs_once_attaches_and_rays_own_command_line_works_too(
     assert "0 missing, 0 duplicate" in verify.stdout
 
     second = run(submit, cluster.environment)
-    attached = json.loads(second.stdout.splitlines()[-1])
-    assert (attached["submission_id"], attached["is_attached"]) == (first_id, True)
+    assert second.returncode == 0, second.stdout + second.stderr
+    again = json.loads(second.stdout.splitlines()[-1])
+    assert (again["submission_id"], again["is_attached"]) == (f"{first_id}-2", False)
+    receipts = len(list(flow.checkpoint.list("receipts/")))
+    assert receipts == 1, "the second submission found the run completed and did nothing"
 
     plain = run(
         (

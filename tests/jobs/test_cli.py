@@ -15,12 +15,15 @@ from typer.testing import CliRunner, Result
 
 from checkpoints import errors
 from checkpoints.local_store import LocalStore
+from checkpoints.plan import write_plan
 from checkpoints.run import RunRecord, fingerprint, open_run
 from jobs.cli import app
 from jobs.cli_errors import explain
 from jobs.exit_codes import Exit, exit_of_state
 from jobs.interrupts import StopSwitch
 from jobs.ray_session import use_token_if_given
+from jobs.spec_file import load_spec
+from jobs.wiring import identity_of
 from pipeline.input_errors import (
     InputAccessError,
     InputChangedError,
@@ -165,6 +168,27 @@ def test_status_cancel_and_runs_read_what_is_stored(tmp_path: Path) -> None:
     assert found["uri"] == str(tmp_path / "out-checkpoint")
     assert found["state"] == "stale"
     assert "abc" in gleaner("runs", str(tmp_path)).stdout
+
+
+def test_verify_warns_of_a_job_that_is_not_the_one_that_ran_and_exits_by_its_verdict(
+    tmp_path: Path,
+) -> None:
+    job = Path(job_file(tmp_path))
+    checkpoint = LocalStore(tmp_path / "out-checkpoint")
+    identity = fingerprint({**identity_of(load_spec(job)), "input": "a digest"})
+    open_run(checkpoint, RunRecord("abc", "j", identity, {}, str(tmp_path / "out"), 5.0))
+    write_plan(checkpoint, [])
+
+    same = gleaner("verify", str(job), "--json")
+    assert (same.exit_code, last_json(same)["differs"]) == (Exit.DONE, [])
+    assert "warning" not in gleaner("verify", str(job)).stdout
+
+    job.write_text(job.read_text().replace("{{ text }}", "Skim {{ text }}"))
+    changed = gleaner("verify", str(job), "--json")
+    assert (changed.exit_code, last_json(changed)["differs"]) == (Exit.DONE, ["task.prompt"])
+    words = gleaner("verify", str(job)).stdout
+    assert "warning: this job is not the one that made these results" in words
+    assert "task.prompt" in words
 
 
 @pytest.mark.parametrize(

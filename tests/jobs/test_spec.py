@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from checkpoints.result_file import RESERVED_COLUMNS
 from jobs.spec import JobSpec
 from jobs.spec_checks import check_template_variables
 from jobs.spec_errors import SpecError
 from jobs.spec_file import load_spec, parse_spec
+from jobs.spec_input import CONFIDENCE_PREFIX, RESULT_COLUMNS
 from jobs.spec_task import JsonOutput
 from jobs.spec_yaml import read_yaml, write_yaml
 
@@ -55,7 +57,7 @@ def test_a_minimal_job_gets_documented_defaults() -> None:
     assert spec.task.output.type == "text"
     assert spec.task.sampling.temperature == 0.0
     assert spec.chosen_tier.engine.max_num_seqs == 256
-    assert (spec.chosen_tier.replicas.min, spec.chosen_tier.replicas.max) == (1, 1)
+    assert spec.chosen_tier.replicas.max == 1
     assert spec.chosen_tier.num_gpus == 0
     assert spec.limits.attempts == 3
 
@@ -152,12 +154,17 @@ REFUSALS = {
     ),
     "no schema": (
         job(output("{type: json, schema: {type: objekt}}")),
-        "task.output.schema: is no JSON Schema: at type: 'objekt' is not valid under any of the "
+        "task.output.schema: is no JSON Schema: $.type: 'objekt' is not valid under any of the "
         "given schemas - correct the schema",
     ),
+    "a schema that refers to nothing": (
+        job(output('{type: json, schema: {$ref: "#/$defs/invoice"}}')),
+        "task.output.schema: is no JSON Schema: #/$defs/invoice is not in the schema: put the "
+        "definition under $defs and refer to #/$defs/... - correct the schema",
+    ),
     "replicas": (
-        job(tier("replicas: {min: 3, max: 2}")),
-        "tiers[0].replicas: min (3) is above max (2) - raise max or lower min",
+        job(tier("replicas: {max: 0}")),
+        "tiers[0].replicas.max: is too low (0) - use at least 1",
     ),
     "extra engine argument with a field of its own": (
         job(tier("engine: {extra: {max_num_seqs: 3}}")),
@@ -256,6 +263,12 @@ def test_input_and_output_may_not_overlap(uri: str, output_uri: str, is_refused:
         assert any("output: overlaps input" in line for line in problems(text))
     else:
         parse_spec(text, Path("/jobs"))
+
+
+def test_the_columns_refused_as_passthrough_are_those_of_a_result() -> None:
+    confidence = {name for name in RESERVED_COLUMNS if name.startswith(CONFIDENCE_PREFIX)}
+    assert confidence
+    assert RESERVED_COLUMNS - confidence == RESULT_COLUMNS
 
 
 def test_everything_wrong_is_told_at_once() -> None:

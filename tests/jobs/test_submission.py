@@ -10,7 +10,7 @@ from jobs.cli_errors import CommandError
 from jobs.exit_codes import Exit
 from jobs.spec import JobSpec
 from jobs.spec_file import load_spec, parse_spec
-from jobs.submission import Attach, Start, decide, submission_id
+from jobs.submission import Attach, Start, decide, local_places, submission_id
 from jobs.submit import JobServer, fill_working_folder, follow
 
 JOB = """
@@ -58,6 +58,17 @@ def test_a_second_submit_attaches_to_what_goes_on_and_to_nothing_that_is_over(
     statuses: dict[str, str], decision: Attach | Start
 ) -> None:
     assert decide("a", statuses) == decision
+
+
+def test_the_paths_that_every_node_needs_are_named_by_field() -> None:
+    assert local_places(spec()) == {"input.uri[0]": "/jobs/documents"}
+    local = spec(("org/small", "/models/small"), ("s3://bucket/results", "/shared/results"))
+    assert local_places(local) == {
+        "tiers[0].model": "/models/small",
+        "input.uri[0]": "/jobs/documents",
+        "output": "/shared/results",
+        "checkpoint": "/shared/results-checkpoint",
+    }
 
 
 def test_what_is_shipped_is_the_same_job_and_the_code_that_runs_it(tmp_path: Path) -> None:

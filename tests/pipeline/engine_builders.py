@@ -44,7 +44,6 @@ def tier(name: str = "small", **changes: object) -> Tier:
             num_cpus=1,
             num_gpus=0,
             accelerator=None,
-            min_replicas=1,
             max_replicas=2,
             usd_per_hour=3.6,
         ),
