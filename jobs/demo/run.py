@@ -1,4 +1,4 @@
-"""The demo: 1,000 documents of mixed formats, with the driver killed half-way.
+"""The demo: 1,000 documents of mixed formats, with the driver killed in the middle.
 
 Boundary: drives the command line as a user would, in processes of its own: a local Ray, a run that
 is killed by SIGKILL, the same command again, verify. Reads results with pyarrow alone.
@@ -47,7 +47,7 @@ def run_demo(count: int, out: Path, console: Console) -> int:
     write_folder(Order(count, SEED, has_bad_documents=True), out)
     console.print(f"{out}/documents: jsonl rows, txt, md, html and pdf files, a few of them bad")
 
-    console.rule("2. Start a local Ray and the job, and kill its driver half-way (SIGKILL)")
+    console.rule("2. Start a local Ray and the job, and kill its driver in the middle (SIGKILL)")
     with LocalCluster(head_cpus=CPUS) as cluster:
         environment = os.environ | cluster.environment | {"GLEANER_DEMO": str(out)}
         command = gleaner("run", str(JOB), "--address", cluster.address)

@@ -34,9 +34,9 @@ from tests.benchmarks.workload import RAY_CPUS, ROOT, THREADS, Folder, environme
 
 DOCUMENTS, QUICK_DOCUMENTS = 1500, 120
 FLUSH_S = 5.0  # the default of a job
-THREADS_NAME = "nobind"  # figures here are counts; engines of two attempts may overlap for a moment
+THREADS_NAME = "nobind, one thread"  # engines of two attempts may overlap for a moment
 WAIT_S = 600.0
-# The blocks of the reader (one file, one block), and blocks that commit on the way.
+# The blocks of the reader (a handful), and smaller ones, of which more are committed at the kill.
 STOCKS = (
     Stock("stock ray.data.llm", batch_size=32, rows_per_block=None),
     Stock("stock ray.data.llm, blocks of 128", batch_size=64, rows_per_block=128),

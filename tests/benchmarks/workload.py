@@ -43,7 +43,6 @@ class Threads:
 
 THREADS = (
     Threads("auto", "auto"),
-    Threads("nobind", "nobind", omp=len(os.sched_getaffinity(0))),
     Threads("nobind, one thread", "nobind", omp=1),
     Threads("every core", f"0-{len(os.sched_getaffinity(0)) - 1}"),
 )
