@@ -147,7 +147,7 @@ def write_flow(
         "checkpoint": "checkpoint",
         "limits": {"flush_s": 1, "coordinators": 1},
     }
-    (folder / "job.yaml").write_text(yaml.safe_dump(job | changes))
+    (folder / "job.yaml").write_text(yaml.safe_dump(job | changes, sort_keys=False))
     return Flow(folder)
 
 

@@ -213,7 +213,7 @@ def test_a_second_driver_is_turned_away_while_the_first_lives(
     cluster: LocalCluster, tmp_path: Path
 ) -> None:
     flow = write_flow(tmp_path, count=COUNT)
-    first = flow.start_driver(cluster, DELAY_S)
+    first = flow.start_driver(cluster, "4")  # long enough for a second process to start meanwhile
     wait_until(lambda: flow.finished() > 0, "the first driver works")
     run = [sys.executable, "-m", "jobs", "run", str(flow.job_file), "--address", cluster.address]
     second = subprocess.run(

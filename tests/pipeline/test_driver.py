@@ -182,9 +182,9 @@ def test_receipts_are_logged_once() -> None:
 
 def test_a_tier_that_cannot_start_ends_the_run_unless_some_replica_runs() -> None:
     with driver(MemoryStore()) as its:
-        its._tiers = {"small": TierState(ready=1, wanted=2, problem="no memory")}
+        its._tiers = {"small": TierState(is_deployed=True, ready=1, wanted=2, problem="no memory")}
         assert its._reason_to_stop() is None
-        its._tiers = {"small": TierState(ready=0, wanted=2, problem="no memory")}
+        its._tiers = {"small": TierState(is_deployed=True, ready=0, wanted=2, problem="no memory")}
         with pytest.raises(EngineStartError, match="tier small: no memory"):
             its._reason_to_stop()
 
@@ -192,7 +192,7 @@ def test_a_tier_that_cannot_start_ends_the_run_unless_some_replica_runs() -> Non
 def test_a_run_without_a_ready_engine_is_waiting() -> None:
     with driver(MemoryStore()) as its:
         assert its._live_state() is State.WAITING_FOR_ENGINES
-        its._tiers = {"small": TierState(ready=1, wanted=2, problem=None)}
+        its._tiers = {"small": TierState(is_deployed=True, ready=1, wanted=2, problem=None)}
         assert its._live_state() is State.IN_PROGRESS
 
 

@@ -1,6 +1,7 @@
 """What can be said of the vLLM engine without starting one."""
 
 import dataclasses
+import json
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -22,6 +23,7 @@ from pipeline.vllm_engine import (
     assert_limits,
     chosen_and_runner_up,
     engine_arguments,
+    json_grammar,
     sampling_parameters,
     unanswered,
 )
@@ -197,3 +199,22 @@ def test_a_text_that_a_stop_string_left_empty_stays_empty() -> None:
     )
     made = generated(engine)
     assert (made.text, made.finish_reason, made.output_tokens) == ("", FinishReason.STOP, 1)
+
+
+def test_a_guided_answer_has_the_blanks_of_json_dumps_and_no_others() -> None:
+    from xgrammar import Grammar
+    from xgrammar.testing import _is_grammar_accept_string
+
+    schema = {
+        "type": "object",
+        "properties": {"number": {"type": "string"}, "total": {"type": "integer"}},
+        "required": ["number", "total"],
+        "additionalProperties": False,
+    }
+    text = json_grammar(json.dumps(schema))
+    assert text is not None
+    grammar = Grammar.from_ebnf(text)
+    answer = json.dumps({"number": "A-1", "total": 3})
+    assert _is_grammar_accept_string(grammar, answer)
+    for other in (answer.replace(" ", ""), answer.replace(", ", ",\n"), "\n" + answer):
+        assert not _is_grammar_accept_string(grammar, other)
