@@ -32,7 +32,7 @@ from tests.benchmarks.sides import Stock, command
 from tests.benchmarks.tap import answers, repeated
 from tests.benchmarks.workload import RAY_CPUS, ROOT, THREADS, Folder, environment, write_workload
 
-DOCUMENTS, QUICK_DOCUMENTS = 1500, 120
+DOCUMENTS, QUICK_DOCUMENTS = 1500, 600
 FLUSH_S = 5.0  # the default of a job
 THREADS_NAME = "nobind, one thread"  # engines of two attempts may overlap for a moment
 WAIT_S = 600.0

@@ -117,9 +117,13 @@ def test_stop_strings_need_the_text_while_it_is_generated() -> None:
 
 
 def test_structured_output_is_a_schema_or_choices() -> None:
-    by_schema = sampling_parameters(replace(tier().generation, json_schema='{"type": "object"}'))
-    assert by_schema.structured_outputs.json == {"type": "object"}
-    assert by_schema.structured_outputs.disable_any_whitespace
+    schema = '{"type": "object"}'
+    by_schema = sampling_parameters(replace(tier().generation, json_schema=schema))
+    assert by_schema.structured_outputs.grammar == json_grammar(schema)
+    unsupported = '{"type": "array", "items": {"type": "integer"}, "uniqueItems": true}'
+    elsewhere = sampling_parameters(replace(tier().generation, json_schema=unsupported))
+    assert json_grammar(unsupported) is None
+    assert elsewhere.structured_outputs.json == json.loads(unsupported)
     by_choice = sampling_parameters(replace(tier().generation, choices=("yes", "no")))
     assert by_choice.structured_outputs.choice == ["yes", "no"]
 
