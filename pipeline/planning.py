@@ -19,7 +19,7 @@ from pipeline.sharding import Sharding, cut_shards, default_target_tokens, locat
 __all__ = ["check_fields", "field_names", "plan_input"]
 
 _DUPLICATE_MEMORY_BYTES = 256 * 1024 * 1024
-_SAMPLE_DOCUMENTS, _SAMPLE_FILES = 200, 20
+_SAMPLE_DOCUMENTS, _SAMPLE_FILES = 200, 5
 _FILE_FIELDS = frozenset({"path", "name"})
 
 
@@ -48,13 +48,13 @@ def plan_input(
 
 
 def field_names(source: InputSource, files: FileTable) -> frozenset[str]:
-    """Fields that the first documents of the first files have, for the check of a spec.
+    """Fields that the first documents of the first files of each format have, to check a spec.
 
     A field that only later documents have is not seen: such a template says
     `fields.get("name", "")`.
     """
     found: set[str] = {"text", "fields"}
-    for index in range(min(len(files), _SAMPLE_FILES)):
+    for index in _first_of_each_format(files):
         one = files[index]
         sample = FileTable(
             files.uris[index : index + 1],
@@ -70,6 +70,11 @@ def field_names(source: InputSource, files: FileTable) -> frozenset[str]:
                 for document in load_documents(Shard(number, tuple(slices), frozenset()), limited):
                     found.update(document.fields)
     return frozenset(found)
+
+
+def _first_of_each_format(files: FileTable) -> Iterator[int]:
+    for number in np.unique(files.formats):
+        yield from np.flatnonzero(files.formats == number)[:_SAMPLE_FILES].tolist()
 
 
 def _limited(source: InputSource, most: int) -> InputSource:

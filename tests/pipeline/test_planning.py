@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from planned import documents_of, failures_of, plan_of, planned, source_of
 
 from checkpoints.memory_store import MemoryStore
+from pipeline.documents import InputSource
 from pipeline.input_errors import UnknownFieldError
 from pipeline.listing import list_inputs
 from pipeline.loading import load_documents
@@ -137,3 +138,11 @@ def test_a_folder_of_files_only_needs_no_text_field(tmp_path: Path) -> None:
     (tmp_path / "c.txt").write_text("c")
     source = source_of(tmp_path)
     check_fields(source, field_names(source, list_inputs(source)))
+
+
+def test_a_field_of_rows_is_seen_behind_many_files_of_another_format(tmp_path: Path) -> None:
+    for number in range(30):
+        (tmp_path / f"a{number:02d}.txt").write_text("a text")
+    (tmp_path / "rows.jsonl").write_text('{"id": "1", "text": "a row"}\n')
+    source = InputSource((str(tmp_path),), id_field="id")
+    assert "id" in field_names(source, list_inputs(source))
