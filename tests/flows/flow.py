@@ -30,7 +30,7 @@ from tests.flows.counting import served
 
 ROOT = Path(__file__).parents[2]
 MODELS = ROOT / "jobs/demo/models"
-WAIT_S = 300.0
+WAIT_S = 600.0
 STARTED: list[subprocess.Popen[str]] = []  # drivers; a fixture ends those that a test left
 
 
