@@ -1,11 +1,11 @@
 """Documents per second on one machine: raw vLLM, stock ray.data.llm and Gleaner.
 
-    python -m tests.benchmarks.throughput [--quick] [--threads NAME]
+    python -m tests.benchmarks.throughput [--quick] [--threads NAME] [--rounds N]
 
-Same model, documents, sampling, engine limits and threads for every side; sides take turns for
-`ROUNDS` rounds and a side's figure is its best round, because whatever else runs on the machine can
-only slow a side down. The threads are those that raw vLLM is fastest with. Prints progress on
-stderr and the figures as JSON on the last line of stdout.
+Same model, documents, sampling, engine limits and threads for every side. The threads are those
+that raw vLLM is fastest with. `--rounds 2` lets the sides take turns twice and takes the faster
+round of each, because whatever else runs on the machine can only slow a side down. Prints progress
+on stderr and the figures as JSON on the last line of stdout.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -51,7 +51,7 @@ class Scale:
     rounds: int
 
 
-FULL = Scale(documents=2000, trial_documents=1000, rounds=2)
+FULL = Scale(documents=2000, trial_documents=1000, rounds=1)
 QUICK = Scale(documents=120, trial_documents=60, rounds=1)
 
 
@@ -166,9 +166,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Compare documents per second.")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--threads", choices=[threads.name for threads in THREADS])
+    parser.add_argument("--rounds", type=int)
     options = parser.parse_args(arguments)
+    scale = QUICK if options.quick else FULL
+    scale = replace(scale, rounds=options.rounds or scale.rounds)
     given = next((threads for threads in THREADS if threads.name == options.threads), None)
-    print_figures(measure(QUICK if options.quick else FULL, given))
+    print_figures(measure(scale, given))
 
 
 if __name__ == "__main__":
