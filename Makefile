@@ -11,7 +11,8 @@ export VLLM_CPU_KVCACHE_SPACE ?= 1
 export VLLM_NO_USAGE_STATS := 1
 export DO_NOT_TRACK := 1
 export RAY_USAGE_STATS_ENABLED := 0
-export PYTHONDONTWRITEBYTECODE := 1
+# Compiled modules are kept: every Ray worker and engine process imports the same large libraries.
+unexport PYTHONDONTWRITEBYTECODE
 PACKAGES := pipeline checkpoints infra jobs
 
 .PHONY: help env demo test check bench lock clean

@@ -4,6 +4,7 @@ StoreError
 |-- LostRaceError      another writer owns the object: drop the work, carry on
 |-- UnknownWriteError  the write may have landed: look again later, delete nothing
 |-- FencedError        this process is no longer the driver: stop at once, write nothing more
+|   `-- LeaseExpiredError  the store was away for too long: start again, it resumes
 |-- LeaseHeldError     another driver is alive: attach to it or wait
 |-- ChangedRunError    the place holds a run of other work: a person decides
 |-- NoRunError         the place holds no (planned) run: check the URI
@@ -32,6 +33,10 @@ class UnknownWriteError(StoreError):
 
 class FencedError(StoreError):
     """This process is no longer the run's driver: it stops at once and writes nothing more."""
+
+
+class LeaseExpiredError(FencedError):
+    """The lease could not be renewed in time; as far as is known nobody else has taken it."""
 
 
 class LeaseHeldError(StoreError):

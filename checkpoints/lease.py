@@ -13,15 +13,19 @@ with another's:
 
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from checkpoints import keys
 from checkpoints.commit import Outcome, create_once
 from checkpoints.encoding import canonical_json, parse_object
-from checkpoints.errors import CorruptObjectError, FencedError, LeaseHeldError
+from checkpoints.errors import (
+    CorruptObjectError,
+    FencedError,
+    LeaseExpiredError,
+    LeaseHeldError,
+)
 from checkpoints.owner import Owner, is_surely_gone
 from checkpoints.store import Store
 
@@ -87,6 +91,7 @@ class Lease:
         self._record: LeaseRecord | None = None
         self._renewed_s = 0.0
         self._fenced = False
+        self._expired = False  # and not known to be another's
 
     @property
     def renew_every_s(self) -> float:
@@ -159,15 +164,6 @@ class Lease:
         self._record = replace(record, heartbeat=record.heartbeat + 1, released=True)
         self._store.replace(keys.lease_key(record.token), _encode(self._record))
 
-    @contextmanager
-    def held(self) -> Iterator[int]:
-        """Hold the lease within a `with` block; gives the token."""
-        token = self.acquire()
-        try:
-            yield token
-        finally:
-            self.release()
-
     def _take(self, token: int) -> int:
         began_s = self._now()
         record = LeaseRecord(
@@ -180,18 +176,23 @@ class Lease:
         )
         if create_once(self._store, keys.lease_key(token), _encode(record)) is Outcome.THEIRS:
             raise LeaseHeldError("another driver took the run over a moment before this one")
-        self._record, self._renewed_s, self._fenced = record, began_s, False
+        self._record, self._renewed_s = record, began_s
+        self._fenced = self._expired = False
         return token
 
     def _valid_record(self) -> LeaseRecord:
         record = self._record
-        if record is None or not self.is_valid:
-            self._fenced = True
-            raise FencedError(
-                "the lease on this run is lost (another driver took over, or the store could not "
-                "be reached in time): this driver stops; committed results are safe"
+        if self.is_valid and record is not None:
+            return record
+        if self._expired or not self._fenced:
+            self._expired = self._fenced = True
+            raise LeaseExpiredError(
+                "the store could not be reached for so long that the lease on this run has "
+                "expired: this driver stops; committed results are safe"
             )
-        return record
+        raise FencedError(
+            "another driver has taken this run over: this one stops; committed results are safe"
+        )
 
     def _rest_s(self, record: LeaseRecord, sighting: Sighting) -> float:
         return sighting.first_seen_s + record.ttl_s - self._now()

@@ -46,8 +46,3 @@ def list_results(output_store: Store, header: PlanHeader) -> Listing:
         if len(unexpected) < UNEXPECTED_NAMED:
             unexpected.append(info.key)
     return Listing(done, tuple(sorted(unexpected)), unexpected_count)
-
-
-def pending_shards(output_store: Store, header: PlanHeader) -> npt.NDArray[np.int64]:
-    """The numbers of unfinished shards, ascending (int64); `list_results` tells more."""
-    return list_results(output_store, header).pending()

@@ -22,7 +22,6 @@ python=$(command -v python3.11 || command -v python3)
     fi
 }
 
-# vLLM on a CPU loads libnuma's and OpenMP's runtime libraries where the system has them.
 if [ "${GLEANER_ACCEL:-auto}" = auto ]; then
     if command -v nvidia-smi >/dev/null && nvidia-smi -L 2>/dev/null | grep -q GPU; then
         accel=cuda

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,13 +60,6 @@ class LocalNode:
                 _signal(process, signal.SIGKILL)
             psutil.wait_procs(victims, timeout=END_S)
         self.process.wait(END_S)
-
-    def stop(self) -> None:
-        """Ask it to leave; kill what has not left after `END_S`."""
-        _signal(psutil.Process(self.process.pid), signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            self.process.wait(END_S)
-        self.kill()
 
 
 @dataclass(slots=True)

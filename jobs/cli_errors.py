@@ -37,6 +37,9 @@ def explain(error: BaseException) -> Explained:
             return _one(str(error), "", error.exit_code)
         case SpecError():
             return Explained(tuple(str(p) for p in error.problems), Exit.BAD_USAGE)
+        case stores.LeaseExpiredError():
+            remedy = "check address and network of the store; then start again, it resumes"
+            return _one(error, remedy, Exit.UNREACHABLE)
         case stores.LeaseHeldError() | stores.FencedError():
             return _one(error, "watch it with `gleaner status`", Exit.DRIVER_ALIVE)
         case stores.ChangedRunError():

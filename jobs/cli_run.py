@@ -39,14 +39,14 @@ def run(
 
     out = Out(as_json=as_json)
     spec = load_spec(job)
-    check_job(spec)
+    files = check_job(spec)
     display = display_for(out.people, as_json=as_json)
     with (
         ray_session(address, show_worker_logs=debug),
         StopSwitch(lambda: display.say(SECOND_CTRL_C)) as switch,
         display,
     ):
-        final = execute(build_job(spec), on_progress=display.show, should_stop=switch.is_on)
+        final = execute(build_job(spec), files, on_progress=display.show, should_stop=switch.is_on)
     for line in summary_lines(final, output=spec.output, job=str(job)):
         out.say(line)
     exit_code = exit_of_state(final.state, was_interrupted=switch.is_on())

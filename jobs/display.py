@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jobs.console import print_json
-from jobs.wording import count, duration, error_line, finished, plain_line, rate, state_words, usd
+from jobs.wording import count, duration, error_line, plain_line, rate, state_words, usd
 from pipeline.progress import Snapshot
 
 LINE_EVERY_S = 30.0
@@ -145,7 +145,7 @@ class LiveDisplay:
 
 def live_view(snapshot: Snapshot) -> Group:
     """The whole picture of a run, for a terminal."""
-    done, total = finished(snapshot), snapshot.documents_total
+    done, total = snapshot.documents_finished, snapshot.documents_total
     share = f"{100 * done / total:.1f} %" if total else ""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim")

@@ -11,16 +11,20 @@ from typing import Any
 class StopSwitch:
     """While entered, a first signal turns the switch on and a second raises KeyboardInterrupt.
 
-    Enter it in the main thread and after `ray.init`, which puts in a SIGTERM handler of its own.
+    So does the first as long as nobody has asked `is_on`: a run that still lists its input has
+    nothing to end cleanly. Enter it in the main thread and after `ray.init`, which puts in a
+    SIGTERM handler of its own.
     """
 
     def __init__(self, on_first: Callable[[], None]) -> None:
         self._on_first = on_first
         self._is_on = False
+        self._is_watched = False
         self._before: dict[signal.Signals, Any] = {}
 
     def is_on(self) -> bool:
         """Whether a signal has asked to stop."""
+        self._is_watched = True
         return self._is_on
 
     def __enter__(self) -> StopSwitch:
@@ -38,7 +42,7 @@ class StopSwitch:
             signal.signal(number, handler)
 
     def _handle(self, _number: int, _frame: FrameType | None) -> None:
-        if self._is_on:
+        if self._is_on or not self._is_watched:
             raise KeyboardInterrupt
         self._is_on = True
         self._on_first()

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-_SCHEME = re.compile(r"^([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
+from pipeline.reading import scheme_of
+
+_SAME = {"s3a": "s3", "s3n": "s3"}  # other names of a scheme
 
 
 def is_local(uri: str) -> bool:
     """Whether `uri` names a path of this machine."""
     return scheme_of(uri) == "file"
-
-
-def scheme_of(uri: str) -> str:
-    """The scheme of a URL in lower case; "file" for a plain path; "s3" also for s3a and s3n."""
-    found = _SCHEME.match(uri)
-    if found is None:
-        return "file"
-    scheme = found.group(1).lower()
-    return "s3" if scheme in ("s3a", "s3n") else scheme
 
 
 def absolute(uri: str, folder: Path) -> str:
@@ -52,5 +44,5 @@ def _parts(uri: str) -> list[str]:
     if scheme == "file":
         path = os.path.abspath(os.path.expanduser(uri.removeprefix("file://")))
     else:
-        path = _SCHEME.sub("", uri)
-    return [scheme, *(part for part in path.split("/") if part not in ("", "."))]
+        path = uri.partition("://")[2]
+    return [_SAME.get(scheme, scheme), *(part for part in path.split("/") if part not in ("", "."))]

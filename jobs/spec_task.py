@@ -101,25 +101,20 @@ class TaskSpec(Part):
     @classmethod
     def _reads_the_document(cls, prompt: str) -> str:
         require(
-            bool(template_variables(prompt)),
+            bool(_variables_of(prompt)),
             "uses no field of the document",
             "write {{ text }} where the document belongs",
         )
         return prompt
 
 
-def template_variables(template: str) -> frozenset[str]:
-    """The names a Jinja template takes from outside; refuses one that does not parse."""
-    from jinja2 import TemplateSyntaxError
-    from jinja2.meta import find_undeclared_variables
-    from jinja2.sandbox import SandboxedEnvironment
+def _variables_of(template: str) -> frozenset[str]:
+    from pipeline.prompts import InvalidTemplateError, Prompt
 
     try:
-        return frozenset(find_undeclared_variables(SandboxedEnvironment().parse(template)))
-    except TemplateSyntaxError as error:
-        raise refusal(
-            f"is no Jinja template: line {error.lineno}: {error.message}", "correct the template"
-        ) from error
+        return Prompt(None, template).variables()
+    except InvalidTemplateError as error:
+        raise refusal(f"is no Jinja template: {error}", "correct the template") from error
 
 
 def _check_schema(schema: dict[str, Any]) -> None:

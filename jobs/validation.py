@@ -15,13 +15,13 @@ from jobs.spec_checks import check_template_variables
 from jobs.spec_errors import Problem, SpecError
 from jobs.spec_task import JsonOutput
 from jobs.wiring import input_source, open_stores
-from pipeline.listing import list_inputs
+from pipeline.listing import FileTable, list_inputs
 from pipeline.planning import check_fields, field_names
 from pipeline.prompts import Prompt
 
 
-def check_job(spec: JobSpec) -> None:
-    """Refuse a job that cannot work, before anything starts.
+def check_job(spec: JobSpec) -> FileTable:
+    """Refuse a job that cannot work, before anything starts; gives the files of its input.
 
     Raises:
         SpecError: a template variable that no document has, a schema no engine compiles, or a local
@@ -46,12 +46,14 @@ def check_job(spec: JobSpec) -> None:
             ]
         )
     source = input_source(spec)
-    available = field_names(source, list_inputs(source))
+    files = list_inputs(source)
+    available = field_names(source, files)
     check_fields(source, available)
     variables = Prompt(spec.task.system, spec.task.prompt).variables()
     unknown = check_template_variables(variables, available)
     if unknown:
         raise SpecError(unknown)
+    return files
 
 
 def check_stores(spec: JobSpec) -> None:

@@ -15,7 +15,7 @@ from checkpoints.local_store import LocalStore
 from checkpoints.run import Fingerprint, changed_parts, fingerprint
 from checkpoints.store import Store
 from infra.s3 import S3Store
-from jobs.locations import is_local, scheme_of
+from jobs.locations import is_local
 from jobs.model_folder import is_path
 from jobs.model_identity import model_identity
 from jobs.spec import JobSpec
@@ -27,6 +27,7 @@ from pipeline.engine import Engine
 from pipeline.job import Job, RunLimits
 from pipeline.outputs import FreeText, JsonObject, Label, OutputFormat
 from pipeline.prompts import Prompt
+from pipeline.reading import scheme_of
 from pipeline.tiers import EngineProfile, Generation, Placement, Tier
 from pipeline.vllm_engine import VLLMEngine
 

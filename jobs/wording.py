@@ -39,11 +39,6 @@ def rate(per_second: float) -> str:
     return f"{per_second:,.1f}/s" if per_second < 100 else f"{per_second:,.0f}/s"
 
 
-def finished(snapshot: Snapshot) -> int:
-    """Documents that have their row, ok or error."""
-    return snapshot.documents_ok + snapshot.documents_error
-
-
 def state_words(snapshot: Snapshot) -> str:
     """The state, and what a person has to know about it."""
     words = snapshot.state.replace("_", " ")
@@ -64,7 +59,7 @@ def plain_line(snapshot: Snapshot) -> str:
     """Everything that moves, in one line of a log."""
     parts = [
         snapshot.state,
-        f"{count(finished(snapshot))}/{count(snapshot.documents_total)} documents",
+        f"{count(snapshot.documents_finished)}/{count(snapshot.documents_total)} documents",
         f"{count(snapshot.documents_error)} errors",
         f"{count(snapshot.shards_done)}/{count(snapshot.shards_total)} shards",
         rate(snapshot.documents_per_s),
@@ -82,7 +77,7 @@ def summary_lines(snapshot: Snapshot, *, output: str, job: str) -> list[str]:
     tokens = snapshot.prompt_tokens + snapshot.output_tokens
     lines = [
         state_words(snapshot),
-        f"{count(finished(snapshot))} of {count(snapshot.documents_total)} documents: "
+        f"{count(snapshot.documents_finished)} of {count(snapshot.documents_total)} documents: "
         f"{count(snapshot.documents_ok)} ok, {count(snapshot.documents_error)} error",
         f"{count(tokens)} tokens ({count(snapshot.prompt_tokens)} in, "
         f"{count(snapshot.output_tokens)} out), {usd(snapshot.cost_usd)}, "
@@ -130,7 +125,7 @@ def run_cells(run: FoundRun, *, now_unix_s: float) -> tuple[str, ...]:
     status, counts = run.status, ("", "", "")
     if status.snapshot is not None:
         counts = (
-            f"{count(finished(status.snapshot))}/{count(status.snapshot.documents_total)}",
+            f"{count(status.snapshot.documents_finished)}/{count(status.snapshot.documents_total)}",
             count(status.snapshot.documents_error),
             usd(status.snapshot.cost_usd),
         )

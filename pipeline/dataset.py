@@ -36,7 +36,7 @@ from pipeline.work import Work
 MAX_READ_TASKS = 5_000
 POST_S = 1.0
 NOT_AN_ENGINE_NODE = {"gleaner.io/role": "!engine"}  # nodes so labelled are kept for engines
-READ_CPUS = 0.5
+READ_CPUS = 1.0
 COORDINATOR_CPUS = 0.1
 
 PrepareShards = Callable[[Sequence[int]], Iterator[tuple[int, list[Prepared]]]]
@@ -143,6 +143,7 @@ def finish_shards(
             ShardSource(pending, prepare),
             override_num_blocks=min(len(pending), MAX_READ_TASKS),
             num_cpus=READ_CPUS,
+            concurrency=work.coordinators * work.shards_in_flight,  # more would read for nobody
             label_selector=NOT_AN_ENGINE_NODE,
             ray_remote_args={"max_retries": -1},
         ).map_batches(

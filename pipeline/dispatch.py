@@ -2,8 +2,9 @@
 
 Boundary: one dispatcher per coordinator and tier, inside one asyncio loop; it does not know what an
 engine is behind `send`.
-Invariants: a request is answered exactly once to its caller, however often it was sent. Requests in
-flight stay at `max_in_flight` while callers have work, so that no engine waits for a slow document.
+Invariants: a request is answered exactly once to its caller, as soon as its own completion is here,
+however often it was sent. Requests in flight stay at `max_in_flight` while callers have work, so
+that no engine waits for a slow document.
 A request whose caller has left is sent no more, and a chunk that nobody waits for is cancelled.
 A lost node (`EngineLostError`) is nobody's fault and its chunk is sent again; a chunk lost
 `max_losses` times in a row is treated as if it had killed its engines. An engine that died
@@ -18,6 +19,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 from tenacity import (
@@ -28,7 +30,7 @@ from tenacity import (
 )
 from tenacity.stop import stop_base
 
-from pipeline.engine import Completion, EngineDeadError, FinishReason, Request
+from pipeline.engine import Completion, EngineDeadError, FinishReason, Parts, Request
 from pipeline.isolation import Isolation
 
 LINGER_S = 0.01  # a chunk that is not full waits this long for company
@@ -60,7 +62,7 @@ class DispatchLimits:
     rest_after_death_s: float = 1.0
 
 
-Send = Callable[[Sequence[Request]], Awaitable[list[Completion]]]
+Send = Callable[[Sequence[Request]], Parts]
 OnDeath = Callable[[Request], Awaitable[None]]
 
 
@@ -203,18 +205,19 @@ class Dispatcher:
         if not waiting:
             return
         try:
-            completions = await self._send([call.request for call in waiting])
-        except EngineDeadError:
-            loop = asyncio.get_running_loop()
-            self._rested_s = loop.time() + self._limits.rest_after_death_s
-            raise
-        asked = [call.request.id for call in waiting]
-        answered = [completion.request_id for completion in completions]
-        if asked != answered:
-            raise WrongAnswersError(f"asked for {asked}, got answers for {answered}")
-        for call, completion in zip(waiting, completions, strict=True):
-            if not call.answer.done():
-                call.answer.set_result(completion)
+            async with aclosing(self._send([call.request for call in waiting])) as parts:
+                async for part in parts:
+                    for completion in part:
+                        _hand_over(completion, waiting)
+        except (EngineLostError, EngineDeadError) as error:
+            if isinstance(error, EngineDeadError):
+                loop = asyncio.get_running_loop()
+                self._rested_s = loop.time() + self._limits.rest_after_death_s
+            if _unanswered(waiting):
+                raise
+            return  # all answers came before
+        if waiting:
+            raise WrongAnswersError(f"no answer came for {[call.request.id for call in waiting]}")
 
     def _resending(self) -> AsyncRetrying:
         return AsyncRetrying(
@@ -232,6 +235,17 @@ class Dispatcher:
 def _unanswered(calls: Sequence[_Call]) -> list[_Call]:
     """Those whose callers still wait."""
     return [call for call in calls if not call.answer.done()]
+
+
+def _hand_over(completion: Completion, waiting: list[_Call]) -> None:
+    """Give a completion to the caller who waits for it; he waits no more."""
+    for call in waiting:
+        if call.request.id == completion.request_id:
+            waiting.remove(call)
+            if not call.answer.done():
+                call.answer.set_result(completion)
+            return
+    raise WrongAnswersError(f"an answer came for {completion.request_id}, not asked for here")
 
 
 class _LostTooOften(stop_base):

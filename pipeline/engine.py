@@ -2,14 +2,14 @@
 
 Boundary: knows neither vLLM nor Ray. `VLLMEngine` and `FakeEngine` speak this protocol, and the
 same contract test runs against both.
-Invariant: an engine answers every request of a call exactly once, in the order of the call, and
+Invariant: an engine answers every request of a call exactly once, each as soon as it is done, and
 reports a request that it cannot serve as a completion, not as an exception. Only the death of the
-engine itself is an exception, `EngineDeadError`.
+engine itself is an exception, `EngineDeadError`; what was answered before it stands.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -62,6 +62,10 @@ class EngineLimitsError(RuntimeError):
     """The engine resolved other batch limits than the profile asks for."""
 
 
+Parts = AsyncGenerator[list[Completion], None]
+"""The completions of a call in the order in which they are done, a few at a time."""
+
+
 class Engine(Protocol):
     """One replica's worth of a model."""
 
@@ -69,12 +73,12 @@ class Engine(Protocol):
         """Load the model; raise `EngineLimitsError` if it runs with other limits than asked."""
         ...
 
-    async def generate(self, requests: Sequence[Request]) -> list[Completion]:
-        """One completion per request, in order; raise `EngineDeadError` if the engine is gone."""
+    def generate(self, requests: Sequence[Request]) -> Parts:
+        """One completion per request; raise `EngineDeadError` if the engine is gone."""
         ...
 
     async def check_health(self) -> None:
-        """Raise `EngineDeadError` if the engine is gone."""
+        """Raise `EngineDeadError` if the engine is gone; give no answer while it hangs."""
         ...
 
 

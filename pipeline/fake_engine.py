@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from checkpoints.result import Confidence
-from pipeline.engine import Completion, EngineDeadError, FinishReason, Request
+from pipeline.engine import Completion, EngineDeadError, FinishReason, Parts, Request
 
 
 def echo_token_sum(request: Request) -> str:
@@ -32,8 +32,8 @@ class FakeEngine:
     async def start(self) -> None:
         """Nothing to load."""
 
-    async def generate(self, requests: Sequence[Request]) -> list[Completion]:
-        """Answer all, or die of a poisonous one."""
+    async def generate(self, requests: Sequence[Request]) -> Parts:
+        """Answer all at once, or die of a poisonous one."""
         if self.poison_token is not None and any(
             self.poison_token in request.prompt_tokens for request in requests
         ):
@@ -42,7 +42,7 @@ class FakeEngine:
         await asyncio.sleep(self.delay_s)
         await self.check_health()
         self.served.extend(request.id for request in requests)
-        return [self._complete(request) for request in requests]
+        yield [self._complete(request) for request in requests]
 
     async def check_health(self) -> None:
         """Raise when a poisonous prompt has been seen."""

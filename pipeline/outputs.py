@@ -117,18 +117,6 @@ def _check_references(resource: Any, resolver: Any) -> None:
         _check_references(part, resolver)
 
 
-def check(output: OutputFormat) -> None:
-    """Raises InvalidSchemaError or ValueError for an output that no answer can meet."""
-    if isinstance(output, JsonObject):
-        check_schema(output.schema)
-    if isinstance(output, Label):
-        stripped = [label.strip() for label in output.labels]
-        if not stripped or "" in stripped or list(output.labels) != stripped:
-            raise ValueError("labels are needed, none of them empty or with blanks around it")
-        if len(set(stripped)) != len(stripped):
-            raise ValueError("each label may be named once")
-
-
 def _not_usable(text: str, finish_reason: str) -> Failure | None:
     if finish_reason == "length":
         reason = f"the answer was cut off at the token limit: {_quoted(text)}"

@@ -1,10 +1,12 @@
 """One shard made ready for the engines: load, render, tokenise, check lengths."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from checkpoints.plan import Shard
 from pipeline.documents import Document, InputSource, Prepared
 from pipeline.failures import Code, Failure, failure
+from pipeline.literal import LiteralMarks
 from pipeline.loading import load_documents
 from pipeline.prompts import Prompt, RenderError
 from pipeline.tokens import Chat, TierTokens, Tokenizer
@@ -24,12 +26,13 @@ def prepare_shard(
     InputUnavailableError only.
     """
     variables = prompt.variables()
+    marks = LiteralMarks(frozenset().union(*(tier.tokenizer.special_tokens() for tier in tiers)))
     wanted = None if "fields" in variables else variables
     prepared: list[Prepared] = []
     waiting: list[tuple[Document, Chat]] = []
     held = 0
     for document in load_documents(shard, source, wanted):
-        rendered = document.failure or _rendered(prompt, document, tiers)
+        rendered = document.failure or _rendered(prompt, document, marks, tiers)
         if isinstance(rendered, Failure):
             prepared.append(_failed(document, rendered))
             continue
@@ -42,9 +45,12 @@ def prepare_shard(
     return sorted(prepared, key=lambda one: one.ordinal)
 
 
-def _rendered(prompt: Prompt, document: Document, tiers: Sequence[TierTokens]) -> Chat | Failure:
+def _rendered(
+    prompt: Prompt, document: Document, marks: LiteralMarks, tiers: Sequence[TierTokens]
+) -> Chat | Failure:
     try:
-        chat = prompt.render(document)
+        fields = marks.mark(dict(document.fields))
+        chat = prompt.render(replace(document, text=marks.mark(document.text), fields=fields))
     except RenderError as error:
         return failure(Code.TEMPLATE_ERROR, f"the prompt cannot be made: {error}")
     return _surely_too_long(chat[1], tiers) or chat

@@ -9,6 +9,7 @@ import errno
 import hashlib
 import io
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -24,6 +25,7 @@ from pipeline.input_errors import (
 )
 
 _T = TypeVar("_T")
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _TRANSIENT_ERRNOS = frozenset(
     {errno.EIO, errno.EAGAIN, errno.EBUSY, errno.EINTR, errno.ESTALE, errno.ENETUNREACH}
     | {errno.EHOSTUNREACH, errno.ENETDOWN, errno.EMFILE, errno.ENFILE}
@@ -64,8 +66,8 @@ def retried(action: Callable[[], _T], uri: str) -> _T:
 
 def scheme_of(uri: str) -> str:
     """The scheme in lower case, "file" for a plain path."""
-    scheme, separator, _ = uri.partition("://")
-    return scheme.lower() if separator else "file"
+    found = _SCHEME.match(uri)
+    return found.group(1).lower() if found else "file"
 
 
 def filesystem(uri: str) -> tuple[Any, str]:

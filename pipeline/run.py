@@ -30,7 +30,7 @@ from pipeline.dataset import finish_shards
 from pipeline.driver import Driver, Stop
 from pipeline.job import Job
 from pipeline.lease_keeper import LeaseKeeper
-from pipeline.listing import FileTable, input_digest, list_inputs
+from pipeline.listing import FileTable, input_digest
 from pipeline.manifest import write_manifest
 from pipeline.planning import plan_input
 from pipeline.progress import Snapshot, State, starting
@@ -42,23 +42,27 @@ FEWEST_OPEN_SHARDS, MOST_OPEN_SHARDS = 4, 64  # per coordinator
 
 
 def execute(
-    job: Job, *, on_progress: Callable[[Snapshot], None], should_stop: Callable[[], bool]
+    job: Job,
+    files: FileTable,
+    *,
+    on_progress: Callable[[Snapshot], None],
+    should_stop: Callable[[], bool],
 ) -> Snapshot:
     """Run a job to its end, or as far as it gets; running it again resumes it.
 
-    `on_progress` is called about once a second from the calling thread; when `should_stop` gives
-    True, finished work is journaled and the run ends as cancelled.
+    `files` is what `list_inputs(job.source)` gives. `on_progress` is called about once a second
+    from the calling thread; when `should_stop` gives True, finished work is journaled and the run
+    ends as cancelled.
 
     Raises:
-        InputError: the input cannot be listed, or changed since the plan was made.
+        InputError: the input cannot be read, or changed since the plan was made.
         StoreError: the store is unsafe, the run is another one, or another driver holds it.
         EngineStartError: no engine starts.
     """
     output, checkpoint = job.open_output(), job.open_checkpoint()
-    on_progress(starting("checking the stores, listing and counting the input"))
+    on_progress(starting(f"checking the stores and counting the input ({len(files):,} files)"))
     check_store(output)
     check_store(checkpoint)
-    files = list_inputs(job.source)
     run = open_run(checkpoint, run_record(job, files))
     bind_output(output, run, job.output_uri)
     stale_cancel = read_cancel(checkpoint)

@@ -15,10 +15,11 @@ import contextlib
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import ray
 from ray import serve
 from ray.exceptions import ObjectLostError, RayActorError, RayError
 from ray.serve.config import ProxyLocation
@@ -29,11 +30,12 @@ from ray.serve.schema import ApplicationStatus, ReplicaState
 from checkpoints.errors import FencedError
 from pipeline.board import is_driver_alive
 from pipeline.dispatch import EngineLostError, NoEngineError
-from pipeline.engine import Completion, EngineDeadError, EngineFactory, Request
+from pipeline.engine import Completion, EngineDeadError, EngineFactory, Parts, Request
 from pipeline.tiers import Tier
 
 ORPHANED_S = 600.0
 HEALTH_CHECK_S = 2.0
+HUNG_S = 180.0  # an engine that ends no step for so long is replaced
 ALIVE = (ApplicationStatus.DEPLOYING, ApplicationStatus.RUNNING, ApplicationStatus.UNHEALTHY)
 LOST = (RayActorError, ObjectLostError)  # the replica, its node, or the answer on the way
 LAST_WORDS_S = 0.5  # between the answers of a dead engine's replica and its exit
@@ -47,6 +49,7 @@ class TierState:
     ready: int
     wanted: int
     problem: str | None  # why replicas do not start, once Serve has given up on them
+    lacks_room: bool = False  # the cluster has had no place for a replica for half a minute
 
 
 class Replica:
@@ -62,8 +65,10 @@ class Replica:
         await self._engine.start()
         self._driven_s = time.monotonic()
 
-    async def generate(self, requests: Sequence[Request]) -> list[Completion] | None:
-        """Completions in order, or None when the engine died while it held this chunk.
+    async def generate(
+        self, requests: Sequence[Request]
+    ) -> AsyncGenerator[list[Completion] | None, None]:
+        """Completions as they are done; None last when the engine died while it held this chunk.
 
         Raises:
             EngineLostError: the engine had died before; this chunk had no part in it.
@@ -71,11 +76,12 @@ class Replica:
         if self._is_dying:
             raise EngineLostError("the engine died a moment ago; its replica is about to go")
         try:
-            return await self._engine.generate(requests)
+            async for part in self._engine.generate(requests):
+                yield part
         except EngineDeadError:
             self._is_dying = True
             asyncio.get_running_loop().call_later(LAST_WORDS_S, os._exit, 1)
-            return None
+            yield None
 
     async def check_health(self) -> None:
         """Called by Serve every few seconds; also where a missing driver is noticed."""
@@ -94,8 +100,8 @@ class EngineClient:
         self._application = application
         self._handle: DeploymentHandle | None = None
 
-    async def send(self, requests: Sequence[Request]) -> list[Completion]:
-        """Completions in order, from whichever replica Serve chose.
+    async def send(self, requests: Sequence[Request]) -> Parts:
+        """Completions as they are done, from whichever replica Serve chose.
 
         Raises:
             EngineDeadError: the engine died while it held this chunk.
@@ -104,16 +110,20 @@ class EngineClient:
         """
         try:
             if self._handle is None:
-                self._handle = serve.get_app_handle(self._application)
-            completions: list[Completion] | None = await self._handle.generate.remote(requests)
+                self._handle = serve.get_app_handle(self._application).options(stream=True)
+            answer = self._handle.generate.remote(requests)
+            try:
+                async for part in answer:
+                    if part is None:
+                        raise EngineDeadError("the engine died while it held this chunk")
+                    yield part
+            finally:
+                answer.cancel()  # does nothing after the end
         except RayServeException as error:
             self._handle = None
             raise NoEngineError(str(error)) from error
         except LOST as error:
             raise EngineLostError(str(error)) from error
-        if completions is None:
-            raise EngineDeadError("the engine died while it held this chunk")
-        return completions
 
 
 def application_name(run_id: str, tier: Tier) -> str:
@@ -158,7 +168,7 @@ def deploy(run_id: str, tiers: Sequence[Tier], make_engine: EngineFactory) -> No
             max_ongoing_requests=10 * tier.in_flight_per_replica,
             ray_actor_options=actor_options(tier),
             health_check_period_s=HEALTH_CHECK_S,
-            health_check_timeout_s=30.0,
+            health_check_timeout_s=HUNG_S / 3,  # Serve replaces a replica after three of them
             graceful_shutdown_timeout_s=5.0,
             graceful_shutdown_wait_loop_s=0.5,
             logging_config={"enable_access_log": False},
@@ -193,6 +203,23 @@ def tier_states(run_id: str, tiers: Sequence[Tier]) -> Mapping[str, TierState]:
     }
 
 
+def room_wanted(tier: Tier) -> str:
+    """What a replica of this tier needs of the cluster and what the cluster has, in words."""
+    placement, has = tier.placement, ray.cluster_resources()
+    wanted = f"{placement.num_cpus:g} CPU"
+    if placement.num_gpus:
+        wanted += f" and {placement.num_gpus:g} GPU"
+    if placement.accelerator is not None:
+        wanted += f" of type {placement.accelerator}"
+    kinds = [name.partition(":")[2] for name in has if name.startswith("accelerator_type:")]
+    found = f"{has.get('CPU', 0):g} CPU and {has.get('GPU', 0):g} GPU"
+    if kinds:
+        found += f" ({', '.join(sorted(kinds))})"
+    return f"no node has room for an engine of tier {tier.name}: it needs {wanted}; " + (
+        f"the whole cluster has {found}, partly in use"
+    )
+
+
 def undeploy(run_id: str, tiers: Sequence[Tier]) -> None:
     """Stop the engines of this run; that they go is Serve's matter, and no error of the run's."""
     for tier in tiers:
@@ -211,4 +238,5 @@ def _state(application: object, tier: Tier) -> TierState:
     has_given_up = application.status == ApplicationStatus.DEPLOY_FAILED  # type: ignore[attr-defined]
     messages = [deployment.message for deployment in deployments if deployment.message]
     problem = "; ".join(messages) or "the engine does not start" if has_given_up else None
-    return TierState(is_deployed=True, ready=ready, wanted=wanted, problem=problem)
+    lacks_room = any("to be scheduled" in message for message in messages)  # Serve's own words
+    return TierState(True, ready, wanted, problem, lacks_room)

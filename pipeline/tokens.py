@@ -7,6 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
+from pipeline.literal import has_marks, pieces
+
 _GENERIC_CLASSES = frozenset({"PreTrainedTokenizerFast", "TokenizersBackend"})
 
 Chat = tuple[str | None, str]
@@ -20,7 +22,10 @@ class Tokenizer(Protocol):
         """One prompt as token ids, ready for generation."""
 
     def encode_chats(self, chats: Sequence[Chat]) -> list[tuple[int, ...]]:
-        """Many prompts at once, in order."""
+        """Many prompts at once, in order; what is marked in them (literal.py) is plain text."""
+
+    def special_tokens(self) -> frozenset[str]:
+        """The words that are control tokens to the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +54,18 @@ class HFTokenizer:
             _templated(tokenizer, chat) if has_template else plain_prompt(chat) for chat in chats
         ]
         # A chat template writes its special tokens itself.
-        encoded = tokenizer(
-            texts,
-            add_special_tokens=not has_template,
-            return_attention_mask=False,
-            return_token_type_ids=False,
-            verbose=False,
-        )
-        return [tuple(ids) for ids in encoded["input_ids"]]
+        adds_special = not has_template
+        plain = [text for text in texts if not has_marks(text)]
+        encoded = iter(_ids(tokenizer, plain, add_special_tokens=adds_special) if plain else ())
+        return [
+            _encode_pieces(tokenizer, text, adds_special) if has_marks(text) else next(encoded)
+            for text in texts
+        ]
+
+    def special_tokens(self) -> frozenset[str]:
+        """See Tokenizer."""
+        added = _load(self.path, self.revision).added_tokens_decoder.values()
+        return frozenset(token.content for token in added if token.special)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +95,37 @@ def _templated(tokenizer: Any, chat: Chat) -> str:
     messages = [{"role": "system", "content": system}] if system else []
     messages.append({"role": "user", "content": user})
     return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+
+
+def _ids(tokenizer: Any, texts: list[str], **settings: bool) -> list[tuple[int, ...]]:
+    encoded = tokenizer(
+        texts,
+        return_attention_mask=False,
+        return_token_type_ids=False,
+        verbose=False,
+        **settings,
+    )
+    return [tuple(ids) for ids in encoded["input_ids"]]
+
+
+def _encode_pieces(tokenizer: Any, text: str, adds_special: bool) -> tuple[int, ...]:
+    before, after = _put_around(tokenizer) if adds_special else ((), ())
+    ids = [
+        id
+        for piece, is_literal in pieces(text)
+        for id in _ids(
+            tokenizer, [piece], add_special_tokens=False, split_special_tokens=is_literal
+        )[0]
+    ]
+    return (*before, *ids, *after)
+
+
+def _put_around(tokenizer: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The special tokens that the tokenizer puts before and after a text."""
+    [bare] = _ids(tokenizer, ["a"], add_special_tokens=False)
+    [whole] = _ids(tokenizer, ["a"], add_special_tokens=True)
+    start = next(i for i in range(len(whole)) if whole[i : i + len(bare)] == bare)
+    return whole[:start], whole[start + len(bare) :]
 
 
 @lru_cache(maxsize=8)

@@ -18,7 +18,8 @@ import yaml
 
 from jobs.spec_file import load_spec
 from jobs.wiring import build_job
-from pipeline.engine import Completion, Engine, Request
+from pipeline.engine import Engine, Parts, Request
+from pipeline.listing import list_inputs
 from pipeline.progress import State
 from pipeline.run import execute
 from pipeline.tiers import Tier
@@ -55,10 +56,10 @@ class TappedEngine:
         await self._inner.start()
         self._tap.ready()
 
-    async def generate(self, requests: Sequence[Request]) -> list[Completion]:
-        completions = await self._inner.generate(requests)
-        self._tap.answered(completion.request_id for completion in completions)
-        return completions
+    async def generate(self, requests: Sequence[Request]) -> Parts:
+        async for part in self._inner.generate(requests):
+            self._tap.answered(completion.request_id for completion in part)
+            yield part
 
     async def check_health(self) -> None:
         await self._inner.check_health()
@@ -91,7 +92,8 @@ def main(arguments: list[str]) -> int:
         ray.init(address=address, log_to_driver=False)
     else:
         ray.init(address="local", num_cpus=RAY_CPUS, include_dashboard=False, log_to_driver=False)
-    final = execute(job, on_progress=lambda _: None, should_stop=lambda: False)
+    files = list_inputs(job.source)
+    final = execute(job, files, on_progress=lambda _: None, should_stop=lambda: False)
     print(json.dumps(asdict(final)))
     return 0 if final.state is State.COMPLETED else 1
 

@@ -1,11 +1,10 @@
 """Documents per second on one machine: raw vLLM, stock ray.data.llm and Gleaner.
 
-    python -m tests.benchmarks.throughput [--quick] [--threads NAME] [--rounds N]
+    python -m tests.benchmarks.throughput [--quick] [--threads NAME]
 
-Same model, documents, sampling, engine limits and threads for every side. The threads are those
-that raw vLLM is fastest with. `--rounds 2` lets the sides take turns twice and takes the faster
-round of each, because whatever else runs on the machine can only slow a side down. Prints progress
-on stderr and the figures as JSON on the last line of stdout.
+Same model, documents, sampling and engine limits for every side, and for each the threads that it
+is fastest with of those in `workload.THREADS`. Prints progress on stderr and the figures as JSON on
+the last line of stdout.
 """
 
 from __future__ import annotations
@@ -13,8 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -42,75 +40,54 @@ PEERS = "stock ray.data.llm 2.60 (the faster of its two settings)"
 RAW_PEER = "raw vllm.LLM.generate 0.32"
 
 
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """How much is run."""
-
-    documents: int
-    trial_documents: int  # for the choice of threads
-    rounds: int
+DOCUMENTS, QUICK_DOCUMENTS = 2000, 120
 
 
-FULL = Scale(documents=2000, trial_documents=1000, rounds=1)
-QUICK = Scale(documents=120, trial_documents=60, rounds=1)
-
-
-def measure(scale: Scale, threads: Threads | None) -> list[Figure]:
-    """Figures of all sides; `threads` none: chosen by a trial with raw vLLM."""
+def measure(documents: int, threads: Sequence[Threads]) -> list[Figure]:
+    """Figures of all sides, each with the best of `threads`."""
     with tempfile.TemporaryDirectory(prefix="gleaner-throughput-") as name:
-        bench = _Bench(Path(name))
-        figures: list[Figure] = []
-        if threads is None:
-            threads, figures = bench.choose_threads(scale.trial_documents)
-        rounds = [bench.round(scale.documents, threads) for _ in range(scale.rounds)]
-    best = {
-        side: max((one[side] for one in rounds), key=lambda outcome: outcome.steady_per_s)
-        for side in rounds[0]
-    }
-    return figures + _compared(best, scale.documents)
+        bench = _Bench(Path(name), documents)
+        raw, raw_threads = bench.best(RAW, partial(run_raw, has_logprobs=False), threads)
+        logprobs, _ = bench.best(RAW_LOGPROBS, partial(run_raw, has_logprobs=True), [raw_threads])
+        ours, _ = bench.best(GLEANER, run_gleaner, threads)
+        best = {RAW: raw, RAW_LOGPROBS: logprobs, GLEANER: ours}
+        for stock in STOCKS:
+            run = partial(run_stock, stock=stock)
+            best[stock.name], found = bench.best(stock.name, run, threads)
+            threads = [found]  # what is best for one stock is best for the other
+        return bench.figures + _compared(best, documents)
 
 
 class _Bench:
-    """Gives each run a folder of its own and says what it does."""
+    """Gives each run a folder of its own, and says and keeps what it gave."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, documents: int) -> None:
         self._path = path
+        self._documents = documents
         self._runs = 0
+        self.figures: list[Figure] = []
 
-    def choose_threads(self, documents: int) -> tuple[Threads, list[Figure]]:
-        """The setting that raw vLLM is fastest with, and what each one gave."""
-        rates = {}
-        for threads in THREADS:
-            outcome = run_raw(self._folder(documents), threads, has_logprobs=False)
-            rates[threads] = outcome.steady_per_s
-            _say(f"threads {threads.name}: {outcome.steady_per_s:.1f} documents/s raw")
-        figures = [
-            plain(f"throughput: raw vLLM, threads {threads.name}", rate, "documents/s")
-            for threads, rate in rates.items()
-        ]
-        return max(rates, key=lambda threads: rates[threads]), figures
-
-    def round(self, documents: int, threads: Threads) -> dict[str, Outcome]:
-        """Every side once, one after the other."""
-        sides: dict[str, Callable[[Folder], Outcome]] = {
-            RAW: partial(run_raw, threads=threads, has_logprobs=False),
-            RAW_LOGPROBS: partial(run_raw, threads=threads, has_logprobs=True),
-            GLEANER: partial(run_gleaner, threads=threads),
-        }
-        for stock in STOCKS:
-            sides[stock.name] = partial(run_stock, threads=threads, stock=stock)
+    def best(
+        self, side: str, run: Callable[..., Outcome], threads: Sequence[Threads]
+    ) -> tuple[Outcome, Threads]:
+        """The fastest outcome of a side, and the threads it had."""
         outcomes = {}
-        for name, run in sides.items():
-            outcome = outcomes[name] = run(self._folder(documents))
-            _say(
-                f"{name}: {outcome.steady_per_s:.1f} documents/s, {outcome.total_s:.0f} s in all, "
-                f"threads {threads.name}"
+        for one in threads:
+            outcome = outcomes[one] = run(self._folder(), threads=one)
+            said = f"{side}, threads {one.name}"
+            rate = outcome.steady_per_s
+            print(
+                f"  {said}: {rate:.1f} documents/s, {outcome.total_s:.0f} s in all",
+                file=sys.stderr,
+                flush=True,
             )
-        return outcomes
+            self.figures.append(plain(f"throughput: {said}", rate, "documents/s"))
+        fastest = max(threads, key=lambda one: outcomes[one].steady_per_s)
+        return outcomes[fastest], fastest
 
-    def _folder(self, documents: int) -> Folder:
+    def _folder(self) -> Folder:
         self._runs += 1
-        folder = write_workload(self._path / str(self._runs), documents)
+        folder = write_workload(self._path / str(self._runs), self._documents)
         write_job(folder, FLUSH_S)
         return folder
 
@@ -158,20 +135,13 @@ def _compared(best: dict[str, Outcome], documents: int) -> list[Figure]:
     ]
 
 
-def _say(text: str) -> None:
-    print(f"  {text}", file=sys.stderr, flush=True)
-
-
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Compare documents per second.")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--threads", choices=[threads.name for threads in THREADS])
-    parser.add_argument("--rounds", type=int)
     options = parser.parse_args(arguments)
-    scale = QUICK if options.quick else FULL
-    scale = replace(scale, rounds=options.rounds or scale.rounds)
-    given = next((threads for threads in THREADS if threads.name == options.threads), None)
-    print_figures(measure(scale, given))
+    threads = [one for one in THREADS if options.threads in (None, one.name)]
+    print_figures(measure(QUICK_DOCUMENTS if options.quick else DOCUMENTS, threads))
 
 
 if __name__ == "__main__":

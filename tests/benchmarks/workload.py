@@ -31,20 +31,22 @@ SYSTEM_PROMPT = SYSTEM
 
 @dataclass(frozen=True, slots=True)
 class Threads:
-    """How vLLM's CPU worker is placed: VLLM_CPU_OMP_THREADS_BIND, and threads where that is free.
+    """Where vLLM's CPU worker runs and with how many threads.
 
-    Ray sets OMP_NUM_THREADS to an actor's CPUs unless it is set; so it is set for every side.
+    In a process of its own vLLM binds its threads to cores. In the engine's process (with raw vLLM,
+    the program's) OMP_NUM_THREADS counts; Ray sets that to an actor's CPUs unless it is set.
     """
 
     name: str
-    bind: str
-    omp: int | None = None
+    omp: int | None
+    is_worker_a_process: bool
 
 
+CORES = len(os.sched_getaffinity(0))
 THREADS = (
-    Threads("auto", "auto"),
-    Threads("nobind, one thread", "nobind", omp=1),
-    Threads("every core", f"0-{len(os.sched_getaffinity(0)) - 1}"),
+    Threads("as vLLM sets them", None, is_worker_a_process=True),
+    Threads("one, no worker process", 1, is_worker_a_process=False),
+    Threads(f"{CORES}, no worker process", CORES, is_worker_a_process=False),
 )
 
 
@@ -105,7 +107,8 @@ def environment(threads: Threads) -> dict[str, str]:
         "VLLM_CPU_KVCACHE_SPACE": "1",
         "VLLM_NO_USAGE_STATS": "1",
         "VLLM_LOGGING_LEVEL": "WARNING",
-        "VLLM_CPU_OMP_THREADS_BIND": threads.bind,
+        "VLLM_USE_AOT_COMPILE": "0",  # as Gleaner sets it on a CPU: a sooner start for every side
+        "VLLM_ENABLE_V1_MULTIPROCESSING": str(int(threads.is_worker_a_process)),
         "DO_NOT_TRACK": "1",
         "RAY_USAGE_STATS_ENABLED": "0",
         "PYTHONPATH": str(ROOT),

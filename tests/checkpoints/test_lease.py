@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from checkpoints.errors import FencedError, LeaseHeldError
+from checkpoints.errors import FencedError, LeaseExpiredError, LeaseHeldError
 from checkpoints.lease import Fence, Lease, LeaseRecord, Sighting, may_take_over, read_lease
 from checkpoints.memory_store import MemoryStore
 from checkpoints.owner import Owner, is_surely_gone, this_process
@@ -40,8 +40,9 @@ def test_the_first_driver_gets_the_first_token_at_once() -> None:
 
 def test_after_a_release_the_next_driver_starts_at_once() -> None:
     store, clock = MemoryStore(), Clock()
-    with lease(store, clock).held() as token:
-        assert token == 1
+    first = lease(store, clock)
+    assert first.acquire() == 1
+    first.release()
     assert lease(store, clock).acquire() == 2
     assert clock.now_s == 100.0
 
@@ -91,8 +92,10 @@ def test_a_renewal_that_took_too_long_does_not_count() -> None:
 
     held = lease(Slow(), clock)
     held.acquire()
-    with pytest.raises(FencedError):
+    with pytest.raises(LeaseExpiredError, match="could not be reached"):
         held.renew()
+    with pytest.raises(LeaseExpiredError):  # for good
+        held.check()
 
 
 def test_a_lease_is_valid_from_the_moment_its_renewal_began() -> None:

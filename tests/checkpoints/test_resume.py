@@ -11,7 +11,7 @@ from checkpoints.memory_store import MemoryStore
 from checkpoints.plan import PlanHeader, Shard
 from checkpoints.receipts import ReceiptLog, load_totals
 from checkpoints.result import Receipt
-from checkpoints.resume import list_results, pending_shards
+from checkpoints.resume import list_results
 
 
 class Run:
@@ -38,10 +38,10 @@ class Run:
 
 def test_unfinished_shards_are_those_without_an_object() -> None:
     run = Run(1, 4)
-    found = pending_shards(run.output, run.header)
+    found = list_results(run.output, run.header).pending()
     assert found.dtype == np.int64
     assert found.tolist() == [0, 2, 3, 5]
-    assert pending_shards(Run().output, run.header).tolist() == [0, 1, 2, 3, 4, 5]
+    assert list_results(Run().output, run.header).pending().tolist() == [0, 1, 2, 3, 4, 5]
 
 
 def test_what_does_not_belong_among_results_is_reported() -> None:

@@ -15,7 +15,6 @@ def environment() -> Iterator[None]:
         patch.setenv("PYTHONPATH", str(ROOT))
         patch.setenv("HF_HUB_OFFLINE", "1")
         patch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
-        patch.setenv("VLLM_CPU_OMP_THREADS_BIND", "nobind")
         yield
 
 

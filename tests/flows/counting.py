@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.engine import Completion, Engine, Request
+from pipeline.engine import Engine, Parts, Request
 from pipeline.fake_engine import FakeEngine
 from pipeline.tiers import Tier
 from pipeline.vllm_engine import VLLMEngine
@@ -22,16 +22,12 @@ class CountedFactory:
 
     folder: str
     delay_s: float | None = None
-    answer: str | None = None
     poison_token: int | None = None
 
     def __call__(self, tier: Tier) -> Engine:
         if self.delay_s is None:
             return CountedEngine(VLLMEngine(tier), Path(self.folder))
         engine = FakeEngine(delay_s=self.delay_s, poison_token=self.poison_token)
-        if self.answer is not None:
-            text = self.answer
-            engine.answer = lambda _: text
         return CountedEngine(engine, Path(self.folder))
 
 
@@ -45,10 +41,10 @@ class CountedEngine:
     async def start(self) -> None:
         await self._inner.start()
 
-    async def generate(self, requests: Sequence[Request]) -> list[Completion]:
-        completions = await self._inner.generate(requests)
-        self._file.write("".join(f"{completion.request_id}\n" for completion in completions))
-        return completions
+    async def generate(self, requests: Sequence[Request]) -> Parts:
+        async for part in self._inner.generate(requests):
+            self._file.write("".join(f"{completion.request_id}\n" for completion in part))
+            yield part
 
     async def check_health(self) -> None:
         await self._inner.check_health()

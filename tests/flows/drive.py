@@ -16,6 +16,7 @@ from jobs.exit_codes import exit_of_state
 from jobs.ray_session import ray_session
 from jobs.spec_file import load_spec
 from jobs.wiring import build_job
+from pipeline.listing import list_inputs
 from pipeline.run import execute
 from tests.flows.counting import CountedFactory
 
@@ -29,7 +30,8 @@ def main(arguments: list[str]) -> int:
     )
     job = replace(build_job(load_spec(Path(job_file))), make_engine=factory)
     with ray_session(address, show_worker_logs=False):
-        final = execute(job, on_progress=lambda _: None, should_stop=lambda: False)
+        files = list_inputs(job.source)
+        final = execute(job, files, on_progress=lambda _: None, should_stop=lambda: False)
     print(json.dumps(asdict(final)))
     return int(exit_of_state(final.state, was_interrupted=False))
 

@@ -196,6 +196,7 @@ def test_verify_warns_of_a_job_that_is_not_the_one_that_ran_and_exits_by_its_ver
     [
         (errors.LeaseHeldError("held"), Exit.DRIVER_ALIVE),
         (errors.FencedError("fenced"), Exit.DRIVER_ALIVE),
+        (errors.LeaseExpiredError("expired"), Exit.UNREACHABLE),
         (errors.ChangedRunError("changed", ["task.prompt"]), Exit.CHANGED_RUN),
         (errors.UnsafeStoreError("unsafe"), Exit.UNSAFE_STORE),
         (errors.NoRunError("none"), Exit.BAD_USAGE),

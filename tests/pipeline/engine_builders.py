@@ -11,7 +11,7 @@ from checkpoints.run import RunRecord, fingerprint, open_run
 from checkpoints.store import Store
 from pipeline.dispatch import EngineLostError
 from pipeline.documents import Prepared
-from pipeline.engine import Completion, EngineDeadError, FinishReason, Request
+from pipeline.engine import Completion, EngineDeadError, FinishReason, Parts, Request
 from pipeline.failures import Failure
 from pipeline.fake_engine import FakeEngine
 from pipeline.outputs import FreeText
@@ -158,6 +158,11 @@ def completion(text: str = "yes", **changes: object) -> Completion:
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
+async def all_of(parts: Parts) -> list[Completion]:
+    """Every completion of a call, in the order in which they came."""
+    return [completion async for part in parts for completion in part]
+
+
 def plan(checkpoint: Store, sizes: Sequence[int]) -> PlanHeader:
     """A run with a sealed plan: shard n has sizes[n] documents, as `documents` makes them."""
     record = RunRecord("run", "test", FINGERPRINT, {}, "memory://output", 0.0)
@@ -184,7 +189,7 @@ class Fleet:
 
     engines: int = 1
     delay_s: Callable[[], float] = lambda: 1.0
-    is_lost: Callable[[], bool] = lambda: False  # asked before and after each chunk
+    is_lost: Callable[[], bool] = lambda: False  # asked before a chunk and before each half of it
     answer: Callable[[Request], str] = answer_of
     served: list[str] = field(default_factory=list)  # request ids, once per generation
     sent: list[tuple[str, ...]] = field(default_factory=list)  # request ids of every chunk
@@ -193,16 +198,17 @@ class Fleet:
     most_in_flight: int = 0
     _up: list[FakeEngine] = field(default_factory=list)
 
-    async def send(self, requests: Sequence[Request]) -> list[Completion]:
+    async def send(self, requests: Sequence[Request]) -> Parts:
         self.sent.append(tuple(request.id for request in requests))
         self.in_flight += len(requests)
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
-            return await self._generate(requests)
+            async for part in self._generate(requests):
+                yield part
         finally:
             self.in_flight -= len(requests)
 
-    async def _generate(self, requests: Sequence[Request]) -> list[Completion]:
+    async def _generate(self, requests: Sequence[Request]) -> Parts:
         while len(self._up) < self.engines:
             self._up.append(self._fresh())
         engine = self._up[len(self.sent) % self.engines]
@@ -210,15 +216,17 @@ class Fleet:
             raise EngineLostError("the node went before the work came")
         try:
             await asyncio.sleep(self.delay_s())
-            completions = await engine.generate(requests)
+            [completions] = [part async for part in engine.generate(requests)]
         except EngineDeadError:
             if engine in self._up:
                 self._up.remove(engine)
                 self.deaths += 1
             raise
-        if self.is_lost():
-            raise EngineLostError("the node went before the answer came")
-        return completions
+        half = len(completions) // 2
+        for part in (completions[half:], completions[:half]):
+            if self.is_lost():
+                raise EngineLostError("the node went before this part came")
+            yield part
 
     def _fresh(self) -> FakeEngine:
         return FakeEngine(answer=self.answer, poison_token=POISON, served=self.served)

@@ -37,7 +37,7 @@ from checkpoints.store import Store
 from checkpoints.verify import Verdict, verify
 from pipeline.coordinator import Coordinator
 from pipeline.documents import Prepared
-from pipeline.engine import Request
+from pipeline.engine import Parts, Request
 from pipeline.failures import Code, Failure
 from pipeline.outputs import Label
 from pipeline.work import Work
@@ -175,11 +175,12 @@ def test_each_engine_death_is_durable_before_the_next_try() -> None:
     fleet = Fleet()
     seen: list[int] = []
 
-    async def send(requests: Sequence[Request]) -> list[object]:
+    async def send(requests: Sequence[Request]) -> Parts:
         seen.append(sum(load_journal(checkpoint, 0).engine_deaths.values()))
-        return await fleet.send(requests)  # type: ignore[return-value]
+        async for part in fleet.send(requests):
+            yield part
 
-    made = Coordinator(work(), output, checkpoint, {"small": send})  # type: ignore[dict-item]
+    made = Coordinator(work(), output, checkpoint, {"small": send})
     run(made.finish_shard(0, documents(1, poison=[0])))
     assert seen == [0, 0, 1, 2]  # the first as an ordinary chunk, then alone
 
@@ -296,13 +297,14 @@ def test_an_error_ends_all_walks_and_keeps_what_is_finished() -> None:
     output, checkpoint = planned_stores(80)
     fleet = Fleet()
 
-    async def send(requests: Sequence[Request]) -> list[object]:
+    async def send(requests: Sequence[Request]) -> Parts:
         if any(one.id == "0.30.small" for one in requests):
             await asyncio.sleep(2.5)
             raise ValueError("a bug in the engine's server")
-        return await fleet.send(requests)  # type: ignore[return-value]
+        async for part in fleet.send(requests):
+            yield part
 
-    made = Coordinator(work(flush_s=1000.0), output, checkpoint, {"small": send})  # type: ignore[dict-item]
+    made = Coordinator(work(flush_s=1000.0), output, checkpoint, {"small": send})
 
     async def main() -> None:
         with pytest.raises(ValueError, match="a bug"):
@@ -372,11 +374,12 @@ def test_a_lost_race_gives_the_winners_receipt() -> None:
     other_output, other_checkpoint = planned_stores(3)
     theirs = run(coordinator(other_output, other_checkpoint, Fleet()).finish_shard(0, documents(3)))
 
-    async def send(requests: Sequence[Request]) -> list[object]:
+    async def send(requests: Sequence[Request]) -> Parts:
         output.create(result_key(0), other_output.read(result_key(0)))
-        return await Fleet().send(requests)  # type: ignore[return-value]
+        async for part in Fleet().send(requests):
+            yield part
 
-    made = Coordinator(work(), output, checkpoint, {"small": send})  # type: ignore[dict-item]
+    made = Coordinator(work(), output, checkpoint, {"small": send})
     assert run(made.finish_shard(0, documents(3))) == theirs
 
 

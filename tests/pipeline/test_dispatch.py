@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from engine_builders import POISON, Fleet, answer_of
+from engine_builders import POISON, Fleet, answer_of, completion
 from virtual_loop import run
 
 from pipeline.dispatch import (
@@ -23,7 +23,7 @@ from pipeline.dispatch import (
     Send,
     WrongAnswersError,
 )
-from pipeline.engine import Completion, EngineDeadError, FinishReason, Request
+from pipeline.engine import Completion, EngineDeadError, FinishReason, Parts, Request
 
 LIMITS = DispatchLimits(chunk_size=4, max_in_flight=16, max_deaths=3)
 
@@ -88,10 +88,11 @@ def test_requests_in_flight_stay_at_the_bound_while_one_of_them_is_slow() -> Non
     fleet = Fleet()
     seen: list[int] = []
 
-    async def send(requests: Sequence[Request]) -> list[Completion]:
+    async def send(requests: Sequence[Request]) -> Parts:
         if requests[0].id == "0.0.small":
             await asyncio.sleep(100)
-        return await fleet.send(requests)
+        async for part in fleet.send(requests):
+            yield part
 
     async def main() -> None:
         dispatcher = Dispatcher(send, LIMITS, Deaths().note)
@@ -108,6 +109,31 @@ def test_requests_in_flight_stay_at_the_bound_while_one_of_them_is_slow() -> Non
     run(main())
     assert set(seen) == {12}  # beside the 4 of the slow chunk
     assert fleet.most_in_flight == 12
+
+
+def test_a_slow_request_keeps_neither_its_companions_nor_their_places_waiting() -> None:
+    """Each chunk holds a request that takes 100 s; all others take 1 s."""
+
+    async def send(requests: Sequence[Request]) -> Parts:
+        for one in requests[1:]:
+            await asyncio.sleep(0.1)
+            yield [completion(answer_of(one), request_id=one.id)]
+        await asyncio.sleep(100)
+        yield [completion(answer_of(requests[0]), request_id=requests[0].id)]
+
+    async def main() -> list[float]:
+        dispatcher = Dispatcher(send, LIMITS, Deaths().note)
+        ends: list[float] = []
+
+        async def ask(one: Request) -> None:
+            await dispatcher.generate(one)
+            ends.append(asyncio.get_running_loop().time())
+
+        await asyncio.gather(*(ask(request(n)) for n in range(24)))
+        return ends
+
+    ends = run(main())
+    assert sum(end < 2 for end in ends) == 18
 
 
 def test_requests_in_flight_never_exceed_the_bound() -> None:
@@ -144,12 +170,13 @@ def test_an_engine_that_dies_once_costs_no_document_its_answer() -> None:
     fleet, deaths = Fleet(), Deaths()
     has_died = False
 
-    async def send(requests: Sequence[Request]) -> list[Completion]:
+    async def send(requests: Sequence[Request]) -> Parts:
         nonlocal has_died
         if not has_died:
             has_died = True
             raise EngineDeadError("a cosmic ray")
-        return await fleet.send(requests)
+        async for part in fleet.send(requests):
+            yield part
 
     asked = [request(n) for n in range(8)]
     assert_answered(asked, answers(send, asked, deaths=deaths))
@@ -161,10 +188,11 @@ def test_a_suspect_is_sent_when_nothing_else_is_in_flight() -> None:
     fleet = Fleet(engines=2, delay_s=slow_and_quick.__next__)
     company: list[tuple[int, int]] = []
 
-    async def send(requests: Sequence[Request]) -> list[Completion]:
+    async def send(requests: Sequence[Request]) -> Parts:
         if fleet.deaths:
             company.append((fleet.in_flight, len(requests)))
-        return await fleet.send(requests)
+        async for part in fleet.send(requests):
+            yield part
 
     async def main() -> list[Completion]:
         dispatcher = Dispatcher(send, LIMITS, Deaths().note)
@@ -191,13 +219,14 @@ def test_a_suspect_does_not_meet_the_dying_replica_that_still_answers() -> None:
     fleet, deaths = Fleet(), Deaths()
     dead_until_s = 0.0
 
-    async def send(requests: Sequence[Request]) -> list[Completion]:
+    async def send(requests: Sequence[Request]) -> Parts:
         nonlocal dead_until_s
         now_s = asyncio.get_running_loop().time()
         if now_s < dead_until_s:
             raise EngineDeadError("dead already")
         try:
-            return await fleet.send(requests)
+            async for part in fleet.send(requests):
+                yield part
         except EngineDeadError:
             dead_until_s = asyncio.get_running_loop().time() + 0.5
             raise
@@ -249,10 +278,11 @@ def test_a_request_with_a_death_behind_it_is_answered_when_it_was_innocent() -> 
 def test_an_unexpected_error_reaches_every_caller_of_the_chunk_and_no_other() -> None:
     fleet = Fleet()
 
-    async def send(requests: Sequence[Request]) -> list[Completion]:
+    async def send(requests: Sequence[Request]) -> Parts:
         if "0.1.small" in [one.id for one in requests]:
             raise ValueError("a bug")
-        return await fleet.send(requests)
+        async for part in fleet.send(requests):
+            yield part
 
     async def main() -> list[Completion | BaseException]:
         dispatcher = Dispatcher(send, LIMITS, Deaths().note)
@@ -282,13 +312,13 @@ def test_an_error_of_the_journal_reaches_the_callers() -> None:
     assert isinstance(later, Completion)  # the quarantine is over
 
 
-@pytest.mark.parametrize("wrong", ["missing", "swapped"])
+@pytest.mark.parametrize("wrong", ["missing", "another's"])
 def test_answers_to_other_requests_are_an_error_and_not_a_wait_for_ever(wrong: str) -> None:
     fleet = Fleet()
 
-    async def send(requests: Sequence[Request]) -> list[Completion]:
-        completions = await fleet.send(requests)
-        return completions[1:] if wrong == "missing" else completions[::-1]
+    async def send(requests: Sequence[Request]) -> Parts:
+        completions = [one async for part in fleet.send(requests) for one in part]
+        yield completions[1:] if wrong == "missing" else [completion(), *completions]
 
     with pytest.raises(WrongAnswersError):
         answers(send, [request(n) for n in range(4)])
@@ -351,10 +381,11 @@ def test_callers_that_leave_during_a_quarantine_end_it() -> None:
 def test_callers_that_leave_end_the_search_for_a_lost_engine() -> None:
     attempts = 0
 
-    async def send(requests: Sequence[Request]) -> list[Completion]:
+    async def send(requests: Sequence[Request]) -> Parts:
         nonlocal attempts
         attempts += 1
         raise EngineLostError("nobody there")
+        yield []
 
     async def main() -> None:
         dispatcher = Dispatcher(send, LIMITS, Deaths().note)

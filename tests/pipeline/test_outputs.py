@@ -9,7 +9,6 @@ from pipeline.outputs import (
     JsonObject,
     Label,
     OutputFormat,
-    check,
     check_schema,
 )
 
@@ -85,11 +84,3 @@ def test_a_wrong_schema_is_refused_with_its_place() -> None:
         check_schema({"$ref": "#/$defs/absent"})
     with pytest.raises(InvalidSchemaError, match=r"example\.com/x\.json is not in the schema"):
         check_schema({"properties": {"a": {"$ref": "https://example.com/x.json"}}})
-
-
-@pytest.mark.parametrize("labels", [(), ("a", ""), ("a", " b"), ("a", "a")])
-def test_labels_that_no_answer_can_meet_are_refused(labels: tuple[str, ...]) -> None:
-    with pytest.raises(ValueError, match="label"):
-        check(Label(labels))
-    check(Label(("a", "b")))
-    check(FreeText())

@@ -35,6 +35,9 @@ class Letters:
     def encode_chats(self, chats: Sequence[Chat]) -> list[tuple[int, ...]]:
         return [self.encode_chat(*chat) for chat in chats]
 
+    def special_tokens(self) -> frozenset[str]:
+        return frozenset()
+
 
 def tiers_of(*rooms: int) -> list[TierTokens]:
     return [TierTokens(f"tier{number}", Letters(), room) for number, room in enumerate(rooms)]
@@ -229,6 +232,21 @@ def test_a_chat_template_writes_its_special_tokens_once(tmp_path: Path) -> None:
     assert ids[2] == 1
     assert len(ids) == 5
     assert len(tokenizer.encode_chat(None, "u")) == 4
+
+
+def test_control_words_of_a_document_are_plain_text_also_without_a_chat_template(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "a.csv").write_text("text,n\na<s>b<|user|>,1\nplain,2\n")
+    tokenizer = hf_tokenizer(tmp_path / "model", None)
+    tiers = [TierTokens("one", tokenizer, 100)]
+    prompt = Prompt(None, "{{ text }} {{ fields.n }}")
+    guarded, plain = prepared(source_of(tmp_path / "a.csv"), prompt, tiers)
+    assert plain.prompts["one"] == tokenizer.encode_chat(None, "plain 2")
+    ids = guarded.prompts["one"]
+    assert ids[0] == 0  # the tokenizer's own
+    assert not {0, 1} & set(ids[1:])
+    assert len(ids) == 1 + len("a<s>b<|user|> 1")
 
 
 def test_tiers_with_one_tokenizer_are_tokenised_once(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What can be said of the vLLM engine without starting one."""
 
+import asyncio
 import dataclasses
 import json
 import sys
@@ -12,7 +13,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from engine_builders import tier
+from engine_builders import all_of, tier
 from virtual_loop import run
 
 from pipeline.engine import Completion, EngineDeadError, EngineLimitsError, FinishReason, Request
@@ -162,7 +163,7 @@ def engine_that(raises: Exception | None, *, is_dead: bool = False, **output: ob
 
 
 def generated(engine: VLLMEngine) -> Completion:
-    [made] = run(engine.generate([Request("0.0.small", (1, 2))]))
+    [made] = run(all_of(engine.generate([Request("0.0.small", (1, 2))])))
     return made
 
 
@@ -186,6 +187,107 @@ def test_a_dead_engine_is_an_exception_however_vllm_puts_it() -> None:
     ):
         with pytest.raises(EngineDeadError):
             generated(engine)
+
+
+class Slow:
+    """An `AsyncLLM` that takes as many seconds for a prompt as its first token says."""
+
+    errored = False
+
+    def __init__(self, dies_at: int | None = None) -> None:
+        self._dies_at = dies_at
+        self.aborted: list[int] = []
+
+    async def generate(
+        self, prompt: dict[str, list[int]], *_: object, **__: object
+    ) -> AsyncIterator[SimpleNamespace]:
+        from vllm.v1.engine.exceptions import EngineDeadError as VLLMEngineDeadError
+
+        [seconds] = prompt["prompt_token_ids"]
+        try:
+            await asyncio.sleep(seconds)
+        except asyncio.CancelledError:
+            self.aborted.append(seconds)
+            raise
+        if seconds == self._dies_at:
+            raise VLLMEngineDeadError
+        text = SimpleNamespace(finish_reason="stop", text="", token_ids=[], logprobs=no_logprobs())
+        yield SimpleNamespace(outputs=[text])
+
+
+def no_logprobs() -> object:
+    from vllm.logprobs import FlatLogprobs
+
+    return FlatLogprobs()
+
+
+def slow_engine(inner: Slow) -> VLLMEngine:
+    made = VLLMEngine(tier())
+    made._engine, made._sampling = inner, SimpleNamespace(detokenize=True)
+    return made
+
+
+def taking(*seconds: int) -> list[Request]:
+    return [Request(f"0.{one}.small", (one,)) for one in seconds]
+
+
+def test_completions_come_when_they_are_done_and_not_when_the_slowest_is() -> None:
+    engine = slow_engine(Slow())
+
+    async def main() -> list[tuple[list[str], int]]:
+        return [
+            ([one.request_id for one in part], round(asyncio.get_running_loop().time()))
+            async for part in engine.generate(taking(50, 2, 2, 7))
+        ]
+
+    first, *later = run(main())
+    assert (sorted(first[0]), first[1]) == (["0.2.small", "0.2.small"], 2)
+    assert later == [(["0.7.small"], 7), (["0.50.small"], 50)]
+
+
+def test_what_was_done_before_the_engine_died_is_answered_first() -> None:
+    engine = slow_engine(Slow(dies_at=3))
+
+    async def main() -> list[str]:
+        parts = engine.generate(taking(9, 1, 3))
+        got = [one.request_id for one in await anext(parts)]
+        with pytest.raises(EngineDeadError):
+            await anext(parts)
+        return got
+
+    assert run(main()) == ["0.1.small"]
+
+
+def test_a_core_that_ends_no_step_leaves_its_health_open() -> None:
+    engine = slow_engine(Slow())
+    answer = asyncio.Event()
+
+    async def healthy() -> None:
+        pass
+
+    engine._engine.check_health, engine._engine.is_sleeping = healthy, answer.wait
+
+    async def main() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(engine.check_health(), 60)
+        answer.set()
+        await engine.check_health()
+
+    run(main())
+
+
+def test_requests_that_nobody_waits_for_are_aborted() -> None:
+    inner = Slow()
+    engine = slow_engine(inner)
+
+    async def main() -> None:
+        parts = engine.generate(taking(1, 30, 40))
+        await anext(parts)
+        await parts.aclose()
+        await asyncio.sleep(0)
+
+    run(main())
+    assert sorted(inner.aborted) == [30, 40]
 
 
 @pytest.mark.parametrize("reason", ["error", "repetition", None])
