@@ -4,6 +4,7 @@ Boundary: reads the plan and the result objects; trusts no receipt, journal or s
 bounded by the objects in flight, a few bytes per shard and the id check's budget.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -36,6 +37,7 @@ class Verdict:
     duplicate: int
     extra: int
     problems: tuple[str, ...]
+    error_codes: tuple[tuple[str, int], ...] = ()  # the most frequent first
 
     @property
     def proven(self) -> bool:
@@ -91,6 +93,7 @@ class _Tally:
 
     def __init__(self) -> None:
         self.ok = self.error = self.missing = self.duplicate = self.extra = 0
+        self.error_codes = Counter[str]()
         self.problems: list[str] = []
         self.unnamed = 0
 
@@ -100,6 +103,7 @@ class _Tally:
         self.missing += finding.missing
         self.duplicate += finding.duplicate
         self.extra += finding.extra
+        self.error_codes.update(finding.error_codes)
         for problem in finding.problems:
             self._name(problem)
 
@@ -132,6 +136,7 @@ class _Tally:
             duplicate=self.duplicate,
             extra=self.extra,
             problems=(*self.problems, *more),
+            error_codes=tuple(self.error_codes.most_common()),
         )
 
     def _name(self, problem: str) -> None:

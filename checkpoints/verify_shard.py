@@ -1,6 +1,6 @@
 """One shard's stored rows against its plan: a pure judgement, columns at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +32,7 @@ class Finding:
     duplicate: int = 0
     extra: int = 0
     problems: tuple[str, ...] = ()
+    error_codes: Mapping[str, int] = field(default_factory=dict)  # how many rows have which
     ids: Sequence[str] = ()
     ordinals: npt.NDArray[np.int64] = field(default_factory=lambda: _NO_ORDINALS)
 
@@ -101,6 +102,10 @@ def judge_rows(shard: Shard, fingerprint: str, footer: ResultFooter, table: Any)
         duplicate=duplicate,
         extra=extra,
         problems=tuple(f"{key}: {problem}" for holds, problem in checks if not holds),
+        error_codes={
+            str(one["values"]): one["counts"]
+            for one in pc.value_counts(rows.column("error_code").drop_null()).to_pylist()
+        },
         ids=rows.column("id").take(pa.array(unique)).to_pylist(),
         ordinals=kept_ordinals[unique],
     )

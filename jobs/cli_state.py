@@ -61,6 +61,9 @@ def verify(
     run = read_run(checkpoint)
     differs = differing_parts(spec, run.fingerprint) if run is not None else ()
     out.say(verdict.line())
+    if verdict.error_codes:
+        codes = ", ".join(f"{code} x {times:,}" for code, times in verdict.error_codes)
+        out.say(f"errors: {codes}")
     for problem in verdict.problems:
         out.say(problem, style="bold red")
     if differs:

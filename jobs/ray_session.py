@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterator, MutableMapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from jobs.cli_errors import CommandError
 from jobs.exit_codes import Exit
@@ -35,13 +36,14 @@ def ray_session(address: str | None, *, show_worker_logs: bool) -> Iterator[None
     import ray
 
     try:
-        ray.init(
-            address=address or "local",
-            # "auto" and addresses join a cluster; only a private Ray takes settings.
-            include_dashboard=False if address is None else None,
-            log_to_driver=show_worker_logs,
-            logging_level=logging.INFO if show_worker_logs else logging.WARNING,
-        )
+        with nullcontext() if show_worker_logs else _no_stderr():
+            ray.init(
+                address=address or "local",
+                # "auto" and addresses join a cluster; only a private Ray takes settings.
+                include_dashboard=False if address is None else None,
+                log_to_driver=show_worker_logs,
+                logging_level=logging.INFO if show_worker_logs else logging.WARNING,
+            )
     except ray.exceptions.AuthenticationError as error:
         raise CommandError(
             f"Ray at {address} does not accept this client's token", TOKEN_REMEDY, Exit.UNREACHABLE
@@ -59,6 +61,23 @@ def ray_session(address: str | None, *, show_worker_logs: bool) -> Iterator[None
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _no_stderr() -> Iterator[None]:
+    """Drop what this process writes to stderr: Ray's core says there that it was told to be quiet.
+
+    What goes wrong meanwhile comes as an exception.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _quieten() -> None:

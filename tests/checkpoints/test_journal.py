@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from checkpoint_builders import one_slice, rows_of
 
 from checkpoints import keys
 from checkpoints.errors import LostRaceError, NewerFormatError
@@ -21,6 +20,7 @@ from checkpoints.journal import (
 from checkpoints.memory_store import MemoryStore
 from checkpoints.plan import Shard
 from checkpoints.result import Confidence
+from tests.checkpoints.checkpoint_builders import one_slice, rows_of
 
 ROWS = rows_of(Shard(3, (one_slice(documents=5),), frozenset()))
 

@@ -7,11 +7,11 @@ given twice. The real Lease runs; see stepped_world.py.
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from stepped_world import Actor, Fate, World, land
 
 from checkpoints.errors import FencedError, LeaseHeldError, UnknownWriteError
 from checkpoints.lease import Lease
 from checkpoints.owner import Owner
+from tests.checkpoints.stepped_world import Actor, Fate, World, land
 
 TTLS_S = [10.0, 20.0]
 DRIVERS = 2

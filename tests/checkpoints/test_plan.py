@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 import pytest
-from checkpoint_builders import one_slice
-from stepped_world import Actor, Fate, World, land
 
 from checkpoints import keys, plan
 from checkpoints.errors import CorruptObjectError
 from checkpoints.memory_store import MemoryStore
 from checkpoints.plan import Shard, Slice, read_header, read_shards, write_plan
+from tests.checkpoints.checkpoint_builders import one_slice
+from tests.checkpoints.stepped_world import Actor, Fate, World, land
 
 
 def many(count: int, documents: int = 2) -> list[list[Slice]]:

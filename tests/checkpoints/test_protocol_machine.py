@@ -10,13 +10,12 @@ delayed write landed.
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-import checkpoint_builders as build
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from stepped_world import Actor, Fate, World, land
 
+import tests.checkpoints.checkpoint_builders as build
 from checkpoints import journal as journal_module
 from checkpoints import keys
 from checkpoints.commit import Outcome, commit_result
@@ -31,6 +30,7 @@ from checkpoints.resume import list_results
 from checkpoints.run import open_run
 from checkpoints.store import Store
 from checkpoints.verify import verify
+from tests.checkpoints.stepped_world import Actor, Fate, World, land
 
 SHARDS = [[build.one_slice("a.jsonl", 4)], [build.one_slice("b.jsonl", 2), build.one_slice("c", 1)]]
 DUPLICATES = [(0, 3)]

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pyarrow.parquet as pq
 import pytest
-from checkpoint_builders import FINGERPRINT, one_slice, receipt_of, result_object, rows_of
 
 from checkpoints import keys
 from checkpoints.errors import CorruptObjectError
@@ -13,6 +12,13 @@ from checkpoints.memory_store import MemoryStore
 from checkpoints.plan import Shard
 from checkpoints.result import Confidence, ResultRow
 from checkpoints.result_file import decode_rows, read_footer, read_receipt
+from tests.checkpoints.checkpoint_builders import (
+    FINGERPRINT,
+    one_slice,
+    receipt_of,
+    result_object,
+    rows_of,
+)
 
 SHARD = Shard(5, (one_slice("a.jsonl", 3), one_slice("b.jsonl", 1, first_row=8)), frozenset({2}))
 SURE = Confidence(-0.5, float("-inf"), -1.5, 0.25, 12)

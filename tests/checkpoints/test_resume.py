@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from checkpoint_builders import one_slice, planned, receipt_of, result_object, rows_of
 
 from checkpoints import keys
 from checkpoints.commit import commit_result
@@ -12,6 +11,13 @@ from checkpoints.plan import PlanHeader, Shard
 from checkpoints.receipts import ReceiptLog, load_totals
 from checkpoints.result import Receipt
 from checkpoints.resume import list_results
+from tests.checkpoints.checkpoint_builders import (
+    one_slice,
+    planned,
+    receipt_of,
+    result_object,
+    rows_of,
+)
 
 
 class Run:

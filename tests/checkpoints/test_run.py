@@ -3,12 +3,12 @@
 import json
 
 import pytest
-from checkpoint_builders import FINGERPRINT, run_record
 
 from checkpoints import keys
 from checkpoints.errors import ChangedRunError, CorruptObjectError, NewerFormatError
 from checkpoints.memory_store import MemoryStore
 from checkpoints.run import fingerprint, open_run, read_run
+from tests.checkpoints.checkpoint_builders import FINGERPRINT, run_record
 
 
 def test_the_same_work_attaches_to_the_first_submit() -> None:

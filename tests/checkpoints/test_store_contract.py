@@ -220,7 +220,7 @@ def test_the_preflight_names_what_is_unsafe(unsafe: type[MemoryStore], named: st
 
 
 def test_the_preflight_refuses_a_server_that_ignores_the_condition(ministack: str) -> None:
-    from fault_proxy import fault_proxy
+    from tests.infra.fault_proxy import fault_proxy
 
     with fault_proxy(ministack) as proxy:
         proxy.strip_headers.add("if-none-match")

@@ -6,13 +6,13 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from checkpoint_builders import one_slice, planned, result_object, rows_of
 
 from checkpoints import keys
 from checkpoints.errors import NoRunError
 from checkpoints.memory_store import MemoryStore
 from checkpoints.result import ResultRow
 from checkpoints.verify import Verdict, verify
+from tests.checkpoints.checkpoint_builders import one_slice, planned, result_object, rows_of
 
 
 class Run:
@@ -53,6 +53,8 @@ def test_a_complete_run_is_proven() -> None:
     verdict = Run().verify()
     assert verdict.proven
     assert verdict.line() == "9 documents: 7 ok, 2 error, 0 missing, 0 duplicate"
+    assert sum(times for _, times in verdict.error_codes) == 2
+    assert all(code for code, _ in verdict.error_codes)
 
 
 def test_progress_reaches_the_end() -> None:

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from fault_proxy import (
+
+from infra.s3 import S3Store
+from tests.infra.fault_proxy import (
     Answer,
     CutBody,
     FaultProxy,
@@ -18,9 +20,9 @@ from fault_proxy import (
     LostResponse,
     fault_proxy,
 )
-from s3_servers import make_bucket
+from tests.infra.s3_servers import make_bucket
 
-from infra.s3 import S3Store
+pytestmark = pytest.mark.usefixtures("credentials")
 
 
 @pytest.fixture(scope="module")

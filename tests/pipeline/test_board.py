@@ -1,10 +1,5 @@
 """Counts of several coordinators, each shard counted once."""
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from pipeline.board import SILENT_S, TAKEN_OFF_KEPT, Board
 from pipeline.progress import Counts, ErrorExample
 

@@ -1,19 +1,14 @@
 """How pending shards are spread over read tasks; no Ray is started."""
 
 import pickle
-import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from engine_builders import documents
-
 from pipeline.dataset import MAX_READ_TASKS, ShardSource
 from pipeline.documents import Prepared
+from tests.pipeline.engine_builders import documents
 
 
 def prepare(numbers: Sequence[int]) -> Iterator[tuple[int, list[Prepared]]]:

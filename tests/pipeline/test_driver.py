@@ -1,18 +1,11 @@
 """What a driver counts, and when it stops; its loop is shown by the flow tests."""
 
 import queue
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from engine_builders import no_store, plan, tier
-from mortal_store import Life, MortalStore
 
 from checkpoints import keys
 from checkpoints.lease import Lease
@@ -33,6 +26,8 @@ from pipeline.progress import Counts, Snapshot, State
 from pipeline.prompts import Prompt
 from pipeline.serving import TierState, room_wanted
 from pipeline.tiers import Placement, Tier
+from tests.pipeline.engine_builders import no_store, plan, tier
+from tests.pipeline.mortal_store import Life, MortalStore
 
 NOTHING = Totals(0, 0, 0, 0, 0, 0, 0, 0, 0.0, (), ())
 

@@ -1,17 +1,11 @@
 """The fake keeps the protocol's promises, as the real one must."""
 
-import sys
-from pathlib import Path
-
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from engine_builders import POISON, all_of
-from virtual_loop import run
 
 from pipeline.engine import Engine, EngineDeadError, Request
 from pipeline.fake_engine import FakeEngine
+from tests.pipeline.engine_builders import POISON, all_of
+from tests.pipeline.virtual_loop import run
 
 REQUESTS = [Request(f"0.{n}.small", (n, n + 1)) for n in range(5)]
 

@@ -2,18 +2,13 @@
 
 import asyncio
 import random
-import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from virtual_loop import DeadlockError, run
-
 from pipeline.isolation import Isolation
+from tests.pipeline.virtual_loop import DeadlockError, run
 
 
 class Room:

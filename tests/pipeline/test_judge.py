@@ -1,18 +1,12 @@
 """A completion is an answer, or a failure with a stable code."""
 
-import sys
-from pathlib import Path
-
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from engine_builders import completion
 
 from pipeline.engine import FinishReason
 from pipeline.failures import Code, Failure
 from pipeline.judge import judge
 from pipeline.outputs import FreeText, Label
+from tests.pipeline.engine_builders import completion
 
 
 def test_a_finished_generation_is_parsed() -> None:

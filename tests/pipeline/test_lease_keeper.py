@@ -1,15 +1,9 @@
 """The thread that renews: it shows life, it notices the loss, it gives back."""
 
-import sys
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from mortal_store import Life, MortalStore
 
 from checkpoints.errors import FencedError, LeaseHeldError
 from checkpoints.keys import lease_key
@@ -18,6 +12,7 @@ from checkpoints.memory_store import MemoryStore
 from checkpoints.owner import this_process
 from checkpoints.store import Store
 from pipeline.lease_keeper import LeaseKeeper
+from tests.pipeline.mortal_store import Life, MortalStore
 
 
 class WatchedStore(MemoryStore):

@@ -1,13 +1,8 @@
 import os
-import sys
 from pathlib import Path
 
 import fsspec
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from planned import documents_of, failures_of, source_of
 
 from pipeline.input_errors import (
     InputAccessError,
@@ -17,6 +12,7 @@ from pipeline.input_errors import (
     UnsupportedSchemeError,
 )
 from pipeline.listing import input_digest, list_inputs
+from tests.pipeline.planned import documents_of, failures_of, source_of
 
 
 def tree(root: Path, *names: str) -> Path:

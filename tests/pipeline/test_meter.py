@@ -1,17 +1,12 @@
 """Replica-seconds at their price."""
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from engine_builders import tier
-
 from pipeline.meter import LONGEST_INTERVAL_S, Meter
 from pipeline.tiers import Tier
+from tests.pipeline.engine_builders import tier
 
 
 def priced(name: str, usd_per_hour: float) -> Tier:

@@ -1,17 +1,9 @@
 """What is journaled, when, and what a failing journal costs."""
 
 import asyncio
-import sys
 import threading
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from engine_builders import error_row, row
-from mortal_store import Life, MortalStore
-from virtual_loop import run
 
 from checkpoints.errors import UnknownWriteError
 from checkpoints.journal import Journal, load_journal
@@ -19,6 +11,9 @@ from checkpoints.memory_store import MemoryStore
 from checkpoints.store import Store
 from pipeline.open_shard import OpenShard
 from pipeline.progress import Counts
+from tests.pipeline.engine_builders import error_row, row
+from tests.pipeline.mortal_store import Life, MortalStore
+from tests.pipeline.virtual_loop import run
 
 
 def opened(store: Store, restored: int = 0) -> OpenShard:

@@ -1,14 +1,9 @@
 import json
-import sys
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from planned import documents_of, failures_of, plan_of, planned, source_of
 
 from checkpoints.memory_store import MemoryStore
 from pipeline.documents import InputSource
@@ -16,6 +11,7 @@ from pipeline.input_errors import UnknownFieldError
 from pipeline.listing import list_inputs
 from pipeline.loading import load_documents
 from pipeline.planning import check_fields, field_names, plan_input
+from tests.pipeline.planned import documents_of, failures_of, plan_of, planned, source_of
 
 
 def jsonl(path: Path, ids: list[object]) -> None:

@@ -1,6 +1,5 @@
 import os
 import pickle
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,15 +9,12 @@ from reportlab.pdfgen.canvas import Canvas
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from planned import plan_of, source_of
-
 from pipeline.documents import InputSource, Prepared
 from pipeline.input_errors import InputChangedError
 from pipeline.prepare import prepare_shard
 from pipeline.prompts import Prompt
 from pipeline.tokens import Chat, HFTokenizer, TierTokens, tier_tokens
+from tests.pipeline.planned import plan_of, source_of
 
 ASK = Prompt("Be brief.", "Sum up: {{ text }}")
 

@@ -1,16 +1,10 @@
 """A row says what its document is and what became of it."""
 
-import sys
-from pathlib import Path
-
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from engine_builders import FINGERPRINT, completion, document, tier, work
 
 from pipeline.failures import Code, Failure
 from pipeline.rows import answer_row, failure_row
+from tests.pipeline.engine_builders import FINGERPRINT, completion, document, tier, work
 
 
 def test_an_answer_carries_its_document_tier_tokens_and_confidence() -> None:

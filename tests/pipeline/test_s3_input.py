@@ -1,17 +1,10 @@
 """Input on S3, over HTTP against a real server."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parent.parent / "infra"))
-
-from planned import documents_of, failures_of, plan_of, source_of
-from s3_servers import CREDENTIALS, ministack_server
 
 from pipeline.input_errors import (
     InputAccessError,
@@ -22,6 +15,8 @@ from pipeline.input_errors import (
 from pipeline.listing import list_inputs
 from pipeline.loading import load_documents
 from pipeline.reading import filesystem
+from tests.infra.s3_servers import CREDENTIALS, ministack_server
+from tests.pipeline.planned import documents_of, failures_of, plan_of, source_of
 
 
 @pytest.fixture(scope="module")

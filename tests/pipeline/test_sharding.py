@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import sys
 import tempfile
 from pathlib import Path
 
@@ -12,16 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from planned import documents_of, plan_of, planned, source_of
-
 from pipeline.census import take_census
 from pipeline.documents import InputSource
 from pipeline.grains import GRAIN_DOCUMENTS, Grains, grain_bytes_for
 from pipeline.listing import file_table, list_inputs
 from pipeline.loading import load_documents
 from pipeline.sharding import cut_shards, default_target_tokens, locate, slices_of
+from tests.pipeline.planned import documents_of, plan_of, planned, source_of
 
 texts = st.text(alphabet='a é,"\n\r{', max_size=12)
 line_ends = st.sampled_from(["\n", "\r\n"])

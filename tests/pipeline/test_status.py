@@ -1,15 +1,9 @@
 """status.json and manifest.json."""
 
 import json
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from engine_builders import FINGERPRINT, plan
 
 from checkpoints import keys
 from checkpoints.errors import CorruptObjectError, NewerFormatError
@@ -18,6 +12,7 @@ from checkpoints.run import read_run
 from pipeline.manifest import write_manifest
 from pipeline.progress import ErrorExample, Snapshot, State
 from pipeline.status import read_status, save_status, spent_so_far_usd
+from tests.pipeline.engine_builders import FINGERPRINT, plan
 
 SNAPSHOT = Snapshot(
     state=State.IN_PROGRESS,

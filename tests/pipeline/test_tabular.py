@@ -1,13 +1,10 @@
-import sys
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from planned import documents_of, failures_of, source_of
+from tests.pipeline.planned import documents_of, failures_of, source_of
 
 
 def written(folder: Path, name: str, data: bytes | str) -> Path:

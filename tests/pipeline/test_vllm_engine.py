@@ -3,18 +3,11 @@
 import asyncio
 import dataclasses
 import json
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from engine_builders import all_of, tier
-from virtual_loop import run
 
 from pipeline.engine import Completion, EngineDeadError, EngineLimitsError, FinishReason, Request
 from pipeline.tiers import EngineProfile
@@ -28,6 +21,8 @@ from pipeline.vllm_engine import (
     sampling_parameters,
     unanswered,
 )
+from tests.pipeline.engine_builders import all_of, tier
+from tests.pipeline.virtual_loop import run
 
 
 def config(max_model_len: int = 256, max_num_seqs: int = 4, max_num_batched_tokens: int = 512):  # type: ignore[no-untyped-def]

@@ -1,14 +1,10 @@
 """How many requests coordinators keep in flight."""
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from engine_builders import tier, work
+from tests.pipeline.engine_builders import tier, work
 
 
 @pytest.mark.parametrize("coordinators", [1, 2, 3, 7])

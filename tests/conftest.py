@@ -1,19 +1,18 @@
-"""One server for the whole session; every test takes a bucket or prefix of its own."""
+"""S3 servers for the session; every test takes a bucket or a prefix of its own."""
 
 import os
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
+from tests.infra.s3_servers import CREDENTIALS, make_bucket, ministack_server, moto_server
 
-from s3_servers import CREDENTIALS, ministack_server
+BUCKET = "contract"
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="session")
 def credentials() -> Iterator[None]:
+    """Those of the servers, and nothing else that AWS clients would read."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             patch.delenv(name)
@@ -25,4 +24,12 @@ def credentials() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def ministack(tmp_path_factory: pytest.TempPathFactory, credentials: None) -> Iterator[str]:
     with ministack_server(tmp_path_factory.mktemp("ministack")) as endpoint:
+        make_bucket(endpoint, BUCKET)
+        yield endpoint
+
+
+@pytest.fixture(scope="session")
+def moto(credentials: None) -> Iterator[str]:
+    with moto_server() as endpoint:
+        make_bucket(endpoint, BUCKET)
         yield endpoint
