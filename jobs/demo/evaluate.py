@@ -6,7 +6,6 @@ counts only when its text equals the gold text exactly.
 """
 
 import argparse
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from vllm.sampling_params import StructuredOutputsParams
 
 from jobs.demo.prompt import SYSTEM
 from jobs.demo.score import Case, held_out_cases, summary
+from pipeline.vllm_engine import json_grammar
 
 SCHEMA = Path(__file__).parent / "schema.json"
 MAX_ANSWER_TOKENS = 96
@@ -23,11 +23,10 @@ SHOWN_ERRORS = 3
 
 
 def sampling(*, is_guided: bool) -> SamplingParams:
-    """Greedy; guided by the answer's schema without free whitespace if asked."""
+    """Greedy; guided by the answer's schema as a run guides it, if asked."""
     structured = None
     if is_guided:
-        schema = json.loads(SCHEMA.read_text())
-        structured = StructuredOutputsParams(json=schema, disable_any_whitespace=True)
+        structured = StructuredOutputsParams(grammar=json_grammar(SCHEMA.read_text()))
     return SamplingParams(
         temperature=0.0, max_tokens=MAX_ANSWER_TOKENS, structured_outputs=structured
     )
