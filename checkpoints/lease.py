@@ -187,8 +187,8 @@ class Lease:
         if self._expired or not self._fenced:
             self._expired = self._fenced = True
             raise LeaseExpiredError(
-                "the store could not be reached for so long that the lease on this run has "
-                "expired: this driver stops; committed results are safe"
+                "the store could not be reached, or this process did not run, for so long that the "
+                "lease on this run has expired: this driver stops; committed results are safe"
             )
         raise FencedError(
             "another driver has taken this run over: this one stops; committed results are safe"

@@ -38,7 +38,7 @@ def explain(error: BaseException) -> Explained:
         case SpecError():
             return Explained(tuple(str(p) for p in error.problems), Exit.BAD_USAGE)
         case stores.LeaseExpiredError():
-            remedy = "check address and network of the store; then start again, it resumes"
+            remedy = "start again: it resumes, or says who has taken the run over"
             return _one(error, remedy, Exit.UNREACHABLE)
         case stores.LeaseHeldError() | stores.FencedError():
             return _one(error, "watch it with `gleaner status`", Exit.DRIVER_ALIVE)

@@ -35,18 +35,23 @@ def run(
     from jobs.validation import check_job
     from jobs.wiring import build_job
     from jobs.wording import summary_lines
+    from pipeline.progress import starting
     from pipeline.run import execute
 
     out = Out(as_json=as_json)
     spec = load_spec(job)
-    files = check_job(spec)
     display = display_for(out.people, as_json=as_json)
-    with (
-        ray_session(address, show_worker_logs=debug),
-        StopSwitch(lambda: display.say(SECOND_CTRL_C)) as switch,
-        display,
-    ):
-        final = execute(build_job(spec), files, on_progress=display.show, should_stop=switch.is_on)
+    with display:
+        display.show(starting("listing the input and checking the job"))
+        files = check_job(spec)
+        display.show(starting(f"joining Ray ({len(files):,} files of input)"))
+        with (
+            ray_session(address, show_worker_logs=debug),
+            StopSwitch(lambda: display.say(SECOND_CTRL_C)) as switch,
+        ):
+            final = execute(
+                build_job(spec), files, on_progress=display.show, should_stop=switch.is_on
+            )
     for line in summary_lines(final, output=spec.output, job=str(job)):
         out.say(line)
     exit_code = exit_of_state(final.state, was_interrupted=switch.is_on())

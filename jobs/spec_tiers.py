@@ -88,7 +88,7 @@ class TierSpec(Part):
     )
     """GPUs per replica. By default tensor_parallel_size when an accelerator is named, else 0."""
     num_cpus: Amount = 1.0
-    """CPU cores per replica."""
+    """CPU cores per replica. Without GPUs the engine computes with so many threads."""
     replicas: Replicas = Replicas()
     """How many replicas of this engine run."""
     usd_per_hour: Amount = 0.0

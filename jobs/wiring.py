@@ -32,7 +32,7 @@ from pipeline.tiers import EngineProfile, Generation, Placement, Tier
 from pipeline.vllm_engine import VLLMEngine
 
 CHUNK_SIZE = 16
-PARSING_VERSION = 1  # raise it when loaders, ids or prompts make other texts of the same input
+PARSING_VERSION = 2  # raise it when loaders, ids or prompts make other texts of the same input
 
 
 def build_job(spec: JobSpec) -> Job:

@@ -36,7 +36,7 @@ from pipeline.work import Work
 MAX_READ_TASKS = 5_000
 POST_S = 1.0
 NOT_AN_ENGINE_NODE = {"gleaner.io/role": "!engine"}  # nodes so labelled are kept for engines
-READ_CPUS = 1.0
+READ_CPUS = 0.5
 COORDINATOR_CPUS = 0.1
 
 PrepareShards = Callable[[Sequence[int]], Iterator[tuple[int, list[Prepared]]]]

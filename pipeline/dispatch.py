@@ -8,7 +8,7 @@ that no engine waits for a slow document.
 A request whose caller has left is sent no more, and a chunk that nobody waits for is cancelled.
 A lost node (`EngineLostError`) is nobody's fault and its chunk is sent again; a chunk lost
 `max_losses` times in a row is treated as if it had killed its engines. An engine that died
-on its work (`EngineDeadError`) makes every chunk it held a suspect: suspects run one at a time with
+on its work (`EngineDeadError`) makes all that it held suspects: together they run again with
 everything else of this dispatcher waiting, and are halved when an engine dies on them again, until
 the guilty request is alone. It is answered with `FinishReason.CRASH` after `max_deaths` deaths; the
 others are answered as soon as they have their completion.
@@ -17,31 +17,18 @@ others are answered as soon as they have their completion.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception_type,
-    wait_exponential_jitter,
-)
-from tenacity.stop import stop_base
-
 from pipeline.engine import Completion, EngineDeadError, FinishReason, Parts, Request
 from pipeline.isolation import Isolation
+from pipeline.losses import EngineLostError, ResendLimits, resending
 
-LINGER_S = 0.01  # a chunk that is not full waits this long for company
-
-
-class EngineLostError(ConnectionError):
-    """The engine's node or process is gone; the same requests may be sent to another."""
-
-
-class NoEngineError(EngineLostError):
-    """There is no engine to send to at the moment; no request had any part in that."""
+LINGER_S = 0.01  # a chunk that is not full waits this long for company,
+HOLD_S = 0.25  # and this long while as many requests are in flight as may be: engines have work
 
 
 class WrongAnswersError(RuntimeError):
@@ -49,15 +36,12 @@ class WrongAnswersError(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
-class DispatchLimits:
+class DispatchLimits(ResendLimits):
     """How a dispatcher sends."""
 
     chunk_size: int = 16
     max_in_flight: int = 512
     max_deaths: int = 3
-    max_losses: int = 10  # in a row: so many nodes do not go by chance while they hold one chunk
-    resend_after_s: float = 0.2  # first wait after a lost engine; grows to resend_at_most_s
-    resend_at_most_s: float = 5.0
     # A dead engine's replica answers "dead" until it is gone; a suspect sent there would be blamed.
     rest_after_death_s: float = 1.0
 
@@ -94,6 +78,10 @@ class Dispatcher:
         self._on_death = on_death
         self._slots = asyncio.Semaphore(limits.max_in_flight)
         self._isolation = Isolation()
+        self._suspects: list[_Call] = []
+        self._investigation: asyncio.Task[None] | None = None
+        # Less than a full chunk where few requests are in flight: what waits is not at an engine.
+        self._full = max(1, min(limits.chunk_size, limits.max_in_flight // 4))
         self._waiting: list[_Call] = []
         self._linger: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -120,11 +108,12 @@ class Dispatcher:
 
     def _join(self, call: _Call) -> None:
         self._waiting.append(call)
-        if len(self._waiting) >= self._limits.chunk_size:
+        if len(self._waiting) >= self._full:
             self._depart_together()
         elif self._linger is None:
+            wait_s = HOLD_S if self._slots.locked() else LINGER_S
             loop = asyncio.get_running_loop()
-            self._linger = loop.call_later(LINGER_S, self._depart_together)
+            self._linger = loop.call_later(wait_s, self._depart_together)
 
     def _leave(self, call: _Call) -> None:
         chunk = call.chunk
@@ -152,21 +141,36 @@ class Dispatcher:
         try:
             await self._obtain(calls)
         except Exception as error:  # noqa: BLE001 - whatever it is, the callers get it
-            for call in calls:
-                if not call.answer.done():
-                    call.answer.set_exception(error)
+            _fail(calls, error)
         finally:
             for call in calls:
                 call.answer.cancel()  # changes nothing where there is an answer
 
     async def _obtain(self, calls: list[_Call]) -> None:
         if not any(call.request.engine_deaths for call in calls):
-            try:
-                return await self._resending()(self._share, calls)
-            except EngineDeadError:
-                pass
-        async with self._isolation.alone():
-            return await self._try_suspects(calls)
+            with contextlib.suppress(EngineDeadError):
+                await resending(self._limits)(self._share, calls)
+                return
+        self._suspects += _unanswered(calls)
+        if self._investigation is None:
+            self._investigation = asyncio.get_running_loop().create_task(self._investigate())
+        await asyncio.wait([call.answer for call in calls])
+
+    async def _investigate(self) -> None:
+        """Answer every suspect; all that a dead engine held are here once nothing else runs."""
+        try:
+            async with self._isolation.alone():
+                while self._suspects:
+                    suspects, self._suspects = self._suspects, []
+                    try:
+                        await self._try_suspects(suspects)
+                    except Exception as error:  # noqa: BLE001 - the callers get it
+                        _fail(suspects, error)
+        finally:
+            self._investigation = None
+
+    async def _answer_resending(self, calls: list[_Call]) -> None:
+        await resending(self._limits)(self._answer, calls)
 
     async def _share(self, calls: list[_Call]) -> None:
         async with self._isolation.shared():
@@ -174,20 +178,31 @@ class Dispatcher:
 
     async def _try_suspects(self, calls: list[_Call]) -> None:
         """Each group alone, halved when an engine dies on it; what was not tried yet goes first."""
-        groups = deque([calls])
+        fresh = [call for call in calls if not call.request.engine_deaths]
+        groups = deque([fresh, *([call] for call in calls if call.request.engine_deaths)])
         while groups:
             group = _unanswered(groups.popleft())
             if not group:
                 continue
             await asyncio.sleep(self._rested_s - asyncio.get_running_loop().time())
             try:
-                await self._resending()(self._answer, group)
+                await self._try(group)
             except EngineDeadError:
                 half = len(group) // 2
                 if half:
                     groups.extend((group[:half], group[half:]))
                 elif await self._may_try_again(group[0]):
                     groups.append(group)
+
+    async def _try(self, group: list[_Call]) -> None:
+        """One trial, which ends when nobody waits for it any more."""
+        trial = asyncio.get_running_loop().create_task(self._answer_resending(group))
+        chunk = _Chunk(group, trial)
+        for call in group:
+            call.chunk = chunk
+        await asyncio.wait([trial])
+        if not trial.cancelled():
+            trial.result()  # raises what ended it
 
     async def _may_try_again(self, call: _Call) -> bool:
         """Blame an engine's death on a request that was alone; answer it when that is too many."""
@@ -219,22 +234,16 @@ class Dispatcher:
         if waiting:
             raise WrongAnswersError(f"no answer came for {[call.request.id for call in waiting]}")
 
-    def _resending(self) -> AsyncRetrying:
-        return AsyncRetrying(
-            retry=retry_if_exception_type(EngineLostError),
-            stop=_LostTooOften(self._limits.max_losses),
-            retry_error_callback=_blame,
-            wait=wait_exponential_jitter(
-                initial=self._limits.resend_after_s,
-                max=self._limits.resend_at_most_s,
-                jitter=self._limits.resend_after_s,
-            ),
-        )
-
 
 def _unanswered(calls: Sequence[_Call]) -> list[_Call]:
     """Those whose callers still wait."""
     return [call for call in calls if not call.answer.done()]
+
+
+def _fail(calls: Sequence[_Call], error: Exception) -> None:
+    """End the wait of those callers who still do."""
+    for call in _unanswered(calls):
+        call.answer.set_exception(error)
 
 
 def _hand_over(completion: Completion, waiting: list[_Call]) -> None:
@@ -246,25 +255,6 @@ def _hand_over(completion: Completion, waiting: list[_Call]) -> None:
                 call.answer.set_result(completion)
             return
     raise WrongAnswersError(f"an answer came for {completion.request_id}, not asked for here")
-
-
-class _LostTooOften(stop_base):
-    """Stops when one chunk went down with so many engines; made anew for each chunk."""
-
-    def __init__(self, max_losses: int) -> None:
-        self._left = max_losses
-
-    def __call__(self, retry_state: RetryCallState) -> bool:
-        outcome = retry_state.outcome
-        if outcome is not None and not isinstance(outcome.exception(), NoEngineError):
-            self._left -= 1
-        return self._left <= 0
-
-
-def _blame(retry_state: RetryCallState) -> None:
-    """Raise the last loss as a death."""
-    error = None if retry_state.outcome is None else retry_state.outcome.exception()
-    raise EngineDeadError("engine after engine was lost while it held this chunk") from error
 
 
 def crashed(request: Request) -> Completion:

@@ -93,7 +93,10 @@ def record_text(
                 reason = f"field {name!r} is not UTF-8 at byte {error.start}"
                 return "", failure(Code.UNDECODABLE, reason)
         elif value is not None:
-            parts.append(as_text(value))
+            try:
+                parts.append(as_text(value))
+            except RecursionError:
+                return "", failure(Code.MALFORMED_ROW, f"field {name!r} nests too deep")
     text = "\n\n".join(part for part in parts if part)
     if text_fields and not text.strip():
         names = ", ".join(repr(name) for name in text_fields)
@@ -104,10 +107,16 @@ def record_text(
 def passthrough_of(
     record: Mapping[str, object], names: tuple[str, ...]
 ) -> tuple[tuple[str, str | None], ...]:
-    """The copied fields as text; None for null and for a field that the record does not have."""
-    return tuple(
-        (name, None if record.get(name) is None else as_text(record[name])) for name in names
-    )
+    """The copied fields as text; None for null, for a field that the record does not have, and for
+    one that nests too deep to be written."""
+    copied: list[tuple[str, str | None]] = []
+    for name in names:
+        value = record.get(name)
+        try:
+            copied.append((name, None if value is None else as_text(value)))
+        except RecursionError:
+            copied.append((name, None))
+    return tuple(copied)
 
 
 def as_text(value: object) -> str:

@@ -29,9 +29,9 @@ from pipeline.job import Job
 from pipeline.lease_keeper import LeaseKeeper
 from pipeline.meter import Meter
 from pipeline.progress import Counts, Pace, Snapshot, State
-from pipeline.serving import TierState, deploy, room_wanted, tier_states
+from pipeline.serving import TierState, deploy, tier_states
 from pipeline.status import save_status, spent_so_far_usd
-from pipeline.tiers import Tier
+from pipeline.waiting import Waiting
 
 TICK_S = 1.0
 SAVE_S = 2.0
@@ -91,6 +91,7 @@ class Driver:
         self._unlogged: list[Receipt] = []
         self._saved_s = self._logged_s = 0.0
         self._seen_s = time.monotonic()
+        self._waiting = Waiting(job.tiers)
 
     def drive(
         self,
@@ -130,7 +131,7 @@ class Driver:
             if self._take(inbox, board):
                 return self._too_many_errors(self._header.documents)
             self._observe(board)
-            self._show(*self._live_state())
+            self._show(*self._waiting.state(self._tiers, self._board_state.coordinators))
             stop = self._reason_to_stop()
             if stop is not None:
                 self._wind_down(board, inbox, stop)
@@ -222,18 +223,6 @@ class Driver:
 
     def _done(self) -> Counts:
         return self._before + self._committed + self._board_state.open_shards
-
-    def _live_state(self) -> tuple[State, str | None]:
-        """The state, and what it waits for."""
-        if any(tier.ready for tier in self._tiers.values()):
-            return State.IN_PROGRESS, None
-        without_room = [tier for tier in self._job.tiers if self._has_no_room(tier)]
-        with contextlib.suppress(RayError):
-            return State.WAITING_FOR_ENGINES, "; ".join(map(room_wanted, without_room)) or None
-        return State.WAITING_FOR_ENGINES, None
-
-    def _has_no_room(self, tier: Tier) -> bool:
-        return tier.name in self._tiers and self._tiers[tier.name].lacks_room
 
     def _show(self, state: State, message: str | None = None, must_save: bool = False) -> Snapshot:
         snapshot = self._snapshot(state, message)

@@ -21,7 +21,10 @@ def echo_token_sum(request: Request) -> str:
 
 @dataclass(slots=True)
 class FakeEngine:
-    """Implements `Engine`; not a value, because it can die."""
+    """Implements `Engine`; not a value, because it can die.
+
+    The requests of a call are answered in two parts, the second after another `delay_s`.
+    """
 
     answer: Callable[[Request], str] = echo_token_sum
     delay_s: float = 0.0
@@ -33,16 +36,19 @@ class FakeEngine:
         """Nothing to load."""
 
     async def generate(self, requests: Sequence[Request]) -> Parts:
-        """Answer all at once, or die of a poisonous one."""
+        """Answer all, or die of a poisonous one."""
         if self.poison_token is not None and any(
             self.poison_token in request.prompt_tokens for request in requests
         ):
             self.is_dead = True
         await self.check_health()
-        await asyncio.sleep(self.delay_s)
-        await self.check_health()
-        self.served.extend(request.id for request in requests)
-        yield [self._complete(request) for request in requests]
+        half = len(requests) // 2
+        for part in (requests[half:], requests[:half]):
+            await asyncio.sleep(self.delay_s)
+            await self.check_health()
+            self.served.extend(request.id for request in part)
+            if part:
+                yield [self._complete(request) for request in part]
 
     async def check_health(self) -> None:
         """Raise when a poisonous prompt has been seen."""

@@ -1,12 +1,11 @@
 """One shard made ready for the engines: load, render, tokenise, check lengths."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from checkpoints.plan import Shard
 from pipeline.documents import Document, InputSource, Prepared
 from pipeline.failures import Code, Failure, failure
-from pipeline.literal import LiteralMarks
+from pipeline.literal import ControlWords
 from pipeline.loading import load_documents
 from pipeline.prompts import Prompt, RenderError
 from pipeline.tokens import Chat, TierTokens, Tokenizer
@@ -26,13 +25,13 @@ def prepare_shard(
     InputUnavailableError only.
     """
     variables = prompt.variables()
-    marks = LiteralMarks(frozenset().union(*(tier.tokenizer.special_tokens() for tier in tiers)))
+    words = ControlWords(frozenset().union(*(tier.tokenizer.special_tokens() for tier in tiers)))
     wanted = None if "fields" in variables else variables
     prepared: list[Prepared] = []
     waiting: list[tuple[Document, Chat]] = []
     held = 0
     for document in load_documents(shard, source, wanted):
-        rendered = document.failure or _rendered(prompt, document, marks, tiers)
+        rendered = document.failure or _rendered(prompt, document, words, tiers)
         if isinstance(rendered, Failure):
             prepared.append(_failed(document, rendered))
             continue
@@ -46,11 +45,10 @@ def prepare_shard(
 
 
 def _rendered(
-    prompt: Prompt, document: Document, marks: LiteralMarks, tiers: Sequence[TierTokens]
+    prompt: Prompt, document: Document, words: ControlWords, tiers: Sequence[TierTokens]
 ) -> Chat | Failure:
     try:
-        fields = marks.mark(dict(document.fields))
-        chat = prompt.render(replace(document, text=marks.mark(document.text), fields=fields))
+        chat = prompt.render(document, words)
     except RenderError as error:
         return failure(Code.TEMPLATE_ERROR, f"the prompt cannot be made: {error}")
     return _surely_too_long(chat[1], tiers) or chat

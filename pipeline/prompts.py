@@ -11,7 +11,10 @@ from functools import lru_cache
 from jinja2 import TemplateError, meta
 
 from pipeline.documents import Document
+from pipeline.literal import ControlWords
 from pipeline.template_limits import BoundedEnvironment, TemplateLimitError
+
+NO_WORDS = ControlWords()
 
 
 class InvalidTemplateError(ValueError):
@@ -33,13 +36,18 @@ class Prompt:
         """The variables that the template takes from a document; InvalidTemplateError."""
         return _compiled(self.template).variables
 
-    def render(self, document: Document) -> tuple[str | None, str]:
-        """The system prompt and the user's text; RenderError (InvalidTemplateError)."""
-        return self.system, self.render_values(document.text, document.fields)
+    def render(self, document: Document, words: ControlWords = NO_WORDS) -> tuple[str | None, str]:
+        """The system prompt and the user's text; RenderError (InvalidTemplateError).
 
-    def render_values(self, text: str, fields: Mapping[str, object]) -> str:
+        Of `words`, those that come from the document are marked as plain text (literal.py).
+        """
+        return self.system, self.render_values(document.text, document.fields, words)
+
+    def render_values(
+        self, text: str, fields: Mapping[str, object], words: ControlWords = NO_WORDS
+    ) -> str:
         """The template over a text and fields; `text` and `fields` win over fields so named."""
-        return _compiled(self.template).render(text, fields)
+        return words.guarded(_compiled(self.template).render(text, fields))
 
 
 @lru_cache(maxsize=32)

@@ -19,7 +19,6 @@ from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import ray
 from ray import serve
 from ray.exceptions import ObjectLostError, RayActorError, RayError
 from ray.serve.config import ProxyLocation
@@ -29,8 +28,8 @@ from ray.serve.schema import ApplicationStatus, ReplicaState
 
 from checkpoints.errors import FencedError
 from pipeline.board import is_driver_alive
-from pipeline.dispatch import EngineLostError, NoEngineError
 from pipeline.engine import Completion, EngineDeadError, EngineFactory, Parts, Request
+from pipeline.losses import EngineLostError, NoEngineError
 from pipeline.tiers import Tier
 
 ORPHANED_S = 600.0
@@ -79,18 +78,26 @@ class Replica:
             async for part in self._engine.generate(requests):
                 yield part
         except EngineDeadError:
-            self._is_dying = True
-            asyncio.get_running_loop().call_later(LAST_WORDS_S, os._exit, 1)
+            self._die()
             yield None
 
     async def check_health(self) -> None:
         """Called by Serve every few seconds; also where a missing driver is noticed."""
-        await self._engine.check_health()
+        try:
+            await self._engine.check_health()
+        except EngineDeadError:
+            self._die()
+            raise
         now_s = time.monotonic()
         if await asyncio.to_thread(is_driver_alive, self._run_id):
             self._driven_s = now_s
         elif now_s - self._driven_s > ORPHANED_S:
             await asyncio.to_thread(serve.delete, self._application, False)
+
+    def _die(self) -> None:
+        """End this process, so that Serve starts another replica, after its last answers."""
+        self._is_dying = True
+        asyncio.get_running_loop().call_later(LAST_WORDS_S, os._exit, 1)
 
 
 class EngineClient:
@@ -124,6 +131,11 @@ class EngineClient:
             raise NoEngineError(str(error)) from error
         except LOST as error:
             raise EngineLostError(str(error)) from error
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise  # the caller's own wish
+            raise EngineLostError("the call was cancelled at the replica") from error
 
 
 def application_name(run_id: str, tier: Tier) -> str:
@@ -201,23 +213,6 @@ def tier_states(run_id: str, tiers: Sequence[Tier]) -> Mapping[str, TierState]:
     return {
         tier.name: _state(applications.get(application_name(run_id, tier)), tier) for tier in tiers
     }
-
-
-def room_wanted(tier: Tier) -> str:
-    """What a replica of this tier needs of the cluster and what the cluster has, in words."""
-    placement, has = tier.placement, ray.cluster_resources()
-    wanted = f"{placement.num_cpus:g} CPU"
-    if placement.num_gpus:
-        wanted += f" and {placement.num_gpus:g} GPU"
-    if placement.accelerator is not None:
-        wanted += f" of type {placement.accelerator}"
-    kinds = [name.partition(":")[2] for name in has if name.startswith("accelerator_type:")]
-    found = f"{has.get('CPU', 0):g} CPU and {has.get('GPU', 0):g} GPU"
-    if kinds:
-        found += f" ({', '.join(sorted(kinds))})"
-    return f"no node has room for an engine of tier {tier.name}: it needs {wanted}; " + (
-        f"the whole cluster has {found}, partly in use"
-    )
 
 
 def undeploy(run_id: str, tiers: Sequence[Tier]) -> None:

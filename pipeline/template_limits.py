@@ -16,6 +16,8 @@ from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
+from pipeline.literal import printed
+
 MOST_STEPS = 200_000
 MOST_CHARACTERS = 16 * 1024 * 1024
 _MOST_POWER_BITS = 4096
@@ -59,10 +61,10 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
 
     def take(self, value: Any) -> Any:
         """A value on its way into the output, or into a block of it."""
-        length = len(value) if isinstance(value, str) else len(str(value))
-        self._spent.characters = getattr(self._spent, "characters", 0) + length
+        text = str(value)
+        self._spent.characters = getattr(self._spent, "characters", 0) + len(text)
         check_length(self._spent.characters)
-        return value
+        return printed(text)
 
     def constant(self, length: int) -> None:
         """Text of the template itself on its way into the output."""

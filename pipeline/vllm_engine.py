@@ -43,7 +43,6 @@ ON_A_CPU = {
     # What vLLM 0.32 compiled ahead of time for a CPU it cannot load, and compiles once more.
     "VLLM_USE_AOT_COMPILE": "0",
 }
-SCHEDULER = "pipeline.vllm_scheduler.block_scheduler"  # imported by vLLM, in its own process
 
 
 class VLLMEngine:
@@ -69,10 +68,11 @@ class VLLMEngine:
         from vllm.v1.engine.async_llm import AsyncLLM
 
         mark_replica()
-        if current_platform.is_cpu():
+        is_on_cpu = current_platform.is_cpu()
+        if is_on_cpu:
             for name, value in ON_A_CPU.items():
                 os.environ.setdefault(name, value)
-        arguments = AsyncEngineArgs(**engine_arguments(self._tier))
+        arguments = AsyncEngineArgs(**engine_arguments(self._tier, is_on_cpu=is_on_cpu))
         self._engine = AsyncLLM.from_engine_args(arguments)
         assert_limits(self._tier.profile, self._engine.vllm_config)
         self._tokenizer = self._engine.get_tokenizer()
@@ -95,6 +95,7 @@ class VLLMEngine:
         finally:
             for task in pending:
                 task.cancel()
+            await asyncio.gather(*pending, return_exceptions=True)
 
     async def check_health(self) -> None:
         """Raise `EngineDeadError` when the engine's process is gone; wait while it hangs.
@@ -106,8 +107,11 @@ class VLLMEngine:
         from vllm.v1.engine.exceptions import EngineDeadError as VLLMEngineDeadError
 
         try:
-            await self._engine.check_health()
-            await self._engine.is_sleeping()
+            probe = asyncio.ensure_future(self._engine.is_sleeping())
+            while not probe.done():  # vLLM leaves it open when the core dies meanwhile
+                await self._engine.check_health()
+                await asyncio.wait([probe], timeout=1)
+            probe.result()
         except VLLMEngineDeadError as error:
             raise EngineDeadError(str(error)) from error
 
@@ -159,9 +163,12 @@ class VLLMEngine:
         return str(self._tokenizer.decode(list(tokens), skip_special_tokens=True))
 
 
-def engine_arguments(tier: Tier) -> dict[str, Any]:
+def engine_arguments(tier: Tier, *, is_on_cpu: bool) -> dict[str, Any]:
     """Keyword arguments of vLLM's `AsyncEngineArgs` for this tier, every limit explicit."""
     profile = tier.profile
+    # Stop strings are looked for outside the engine core, which must not run ahead. Shown on
+    # CPUs only, where vLLM schedules no step before the one before it has ended.
+    has_blocks = is_on_cpu and not tier.generation.stop
     return {
         "model": tier.model,
         "revision": tier.revision,
@@ -178,8 +185,7 @@ def engine_arguments(tier: Tier) -> dict[str, Any]:
         "disable_log_stats": True,
         "enable_log_requests": False,  # prompts may hold personal data
         "worker_extension_cls": "pipeline.orphans.EndWithReplica",
-        # Stop strings are looked for outside the engine core, which must not run ahead then.
-        "scheduler_cls": None if tier.generation.stop else SCHEDULER,
+        "scheduler_cls": "pipeline.vllm_scheduler.BlockScheduler" if has_blocks else None,
         **profile.extra,
     }
 

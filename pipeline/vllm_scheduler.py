@@ -15,15 +15,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from vllm.v1.core.sched.async_scheduler import AsyncScheduler
 from vllm.v1.core.sched.scheduler import Scheduler
 from vllm.v1.outputs import LogprobsLists
 
 BLOCK_TOKENS = 16
 
 
-class BlockOutputs:
-    """Goes before a vLLM scheduler among the bases of a class."""
+class BlockScheduler(Scheduler):  # type: ignore[misc] # vLLM has no types here
+    """vLLM's scheduler for steps that are scheduled one after another."""
 
     def __init__(self, **parts: Any) -> None:
         super().__init__(**parts)
@@ -31,7 +30,7 @@ class BlockOutputs:
 
     def update_from_output(self, *step: Any) -> dict[int, Any]:
         """vLLM's outputs of a step by client, less what waits for the rest of its block."""
-        by_client: dict[int, Any] = super().update_from_output(*step)  # type: ignore[misc]
+        by_client: dict[int, Any] = super().update_from_output(*step)
         for outputs in by_client.values():
             held = (self._hold(output) for output in outputs.outputs)
             outputs.outputs = [output for output in held if output is not None]
@@ -39,7 +38,7 @@ class BlockOutputs:
 
     def finish_requests(self, request_ids: str | Iterable[str] | None, status: Any) -> Any:
         """Called by vLLM when a request ends from outside; nobody waits for its tokens."""
-        ended: list[Any] = super().finish_requests(request_ids, status)  # type: ignore[misc]
+        ended: list[Any] = super().finish_requests(request_ids, status)
         for request in ended:
             self._held.pop(request.request_id, None)
         return ended
@@ -51,20 +50,6 @@ class BlockOutputs:
             return None
         del self._held[output.request_id]
         return joined(held)
-
-
-class BlockScheduler(BlockOutputs, Scheduler):  # type: ignore[misc] # vLLM has no types here
-    """Where a step is scheduled after the one before it has ended."""
-
-
-class AsyncBlockScheduler(BlockOutputs, AsyncScheduler):  # type: ignore[misc]
-    """Where a step is scheduled while the one before it runs."""
-
-
-def block_scheduler(vllm_config: Any, **parts: Any) -> Scheduler:
-    """The scheduler that goes with the engine's resolved configuration."""
-    is_async = vllm_config.scheduler_config.async_scheduling
-    return (AsyncBlockScheduler if is_async else BlockScheduler)(vllm_config=vllm_config, **parts)
 
 
 def joined(outputs: Sequence[Any]) -> Any:

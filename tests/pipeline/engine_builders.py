@@ -9,11 +9,11 @@ from checkpoints.plan import PlanHeader, Slice, write_plan
 from checkpoints.result import Confidence, ResultRow
 from checkpoints.run import RunRecord, fingerprint, open_run
 from checkpoints.store import Store
-from pipeline.dispatch import EngineLostError
 from pipeline.documents import Prepared
 from pipeline.engine import Completion, EngineDeadError, FinishReason, Parts, Request
 from pipeline.failures import Failure
 from pipeline.fake_engine import FakeEngine
+from pipeline.losses import EngineLostError
 from pipeline.outputs import FreeText
 from pipeline.tiers import EngineProfile, Generation, Placement, Tier
 from pipeline.work import Work
@@ -216,7 +216,7 @@ class Fleet:
             raise EngineLostError("the node went before the work came")
         try:
             await asyncio.sleep(self.delay_s())
-            [completions] = [part async for part in engine.generate(requests)]
+            completions = await all_of(engine.generate(requests))
         except EngineDeadError:
             if engine in self._up:
                 self._up.remove(engine)
@@ -227,6 +227,10 @@ class Fleet:
             if self.is_lost():
                 raise EngineLostError("the node went before this part came")
             yield part
+
+    def kill(self) -> None:
+        """The engine that is up dies of nobody's doing."""
+        self._up[0].is_dead = True
 
     def _fresh(self) -> FakeEngine:
         return FakeEngine(answer=self.answer, poison_token=POISON, served=self.served)

@@ -1,17 +1,15 @@
 """Every request gets one answer, whatever happens to engines and callers."""
 
 import asyncio
+import random
 from collections import Counter
 from collections.abc import Sequence
 
 import pytest
 
-from pipeline.dispatch import (
-    Dispatcher,
-    EngineLostError,
-    WrongAnswersError,
-)
+from pipeline.dispatch import Dispatcher, DispatchLimits, WrongAnswersError
 from pipeline.engine import Completion, Parts, Request
+from pipeline.losses import EngineLostError
 from tests.pipeline.dispatch_builders import LIMITS, Deaths, answers, assert_answered, request
 from tests.pipeline.engine_builders import Fleet, answer_of, completion
 from tests.pipeline.virtual_loop import run
@@ -80,6 +78,25 @@ def test_a_slow_request_keeps_neither_its_companions_nor_their_places_waiting() 
 
     ends = run(main())
     assert sum(end < 2 for end in ends) == 18
+
+
+def test_chunks_stay_full_when_requests_end_one_by_one() -> None:
+    chance = random.Random(7)
+    sizes: list[int] = []
+
+    async def answer(one: Request) -> list[Completion]:
+        await asyncio.sleep(chance.uniform(2, 12))
+        return [completion(answer_of(one), request_id=one.id)]
+
+    async def send(requests: Sequence[Request]) -> Parts:
+        sizes.append(len(requests))
+        for ended in asyncio.as_completed([answer(one) for one in requests]):
+            yield await ended
+
+    asked = [request(n) for n in range(640)]
+    assert_answered(asked, answers(send, asked, DispatchLimits(max_in_flight=128)))
+    later = sizes[8:-8]
+    assert sum(later) / len(later) > 4  # 18 end in a second, and a chunk waits a quarter of one
 
 
 def test_requests_in_flight_never_exceed_the_bound() -> None:

@@ -52,6 +52,28 @@ def test_an_engine_that_dies_once_costs_no_document_its_answer() -> None:
     assert deaths.noted == []
 
 
+def test_a_death_with_much_in_flight_costs_about_the_time_of_one_more_round() -> None:
+    """All that the dead engine held runs again together, not one after another."""
+    fleet = Fleet(delay_s=lambda: 10.0)
+    has_died = False
+
+    async def send(requests: Sequence[Request]) -> Parts:
+        nonlocal has_died
+        async for part in fleet.send(requests):
+            if asyncio.get_running_loop().time() > 25 and not has_died:
+                has_died = True
+                fleet.kill()
+            yield part
+
+    async def main() -> float:
+        dispatcher = Dispatcher(send, DispatchLimits(max_in_flight=128), Deaths().note)
+        await asyncio.gather(*(dispatcher.generate(request(n)) for n in range(640)))
+        return asyncio.get_running_loop().time()
+
+    assert run(main()) < 5 * 10 + 2 * 10 + 5  # five rounds, the broken one again, and a rest
+    assert fleet.deaths == 1
+
+
 def test_a_suspect_is_sent_when_nothing_else_is_in_flight() -> None:
     slow_and_quick = iter([1.0, 5.0] * 100)
     fleet = Fleet(engines=2, delay_s=slow_and_quick.__next__)
@@ -192,7 +214,12 @@ def test_any_schedule_of_answers_losses_and_deaths_answers_everyone_once(
     asked = [request(n, is_poison=n in poison) for n in range(count)]
 
     async def main() -> list[Completion | BaseException]:
-        limits = DispatchLimits(chunk_size, max_in_flight, max_deaths, max_losses=10_000)
+        limits = DispatchLimits(
+            chunk_size=chunk_size,
+            max_in_flight=max_in_flight,
+            max_deaths=max_deaths,
+            max_losses=10_000,
+        )
         dispatcher = Dispatcher(fleet.send, limits, deaths.note)
         tasks = [asyncio.create_task(dispatcher.generate(one)) for one in asked]
         for number in leaving.intersection(range(count)):

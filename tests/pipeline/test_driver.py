@@ -24,8 +24,8 @@ from pipeline.lease_keeper import LeaseKeeper
 from pipeline.outputs import FreeText
 from pipeline.progress import Counts, Snapshot, State
 from pipeline.prompts import Prompt
-from pipeline.serving import TierState, room_wanted
-from pipeline.tiers import Placement, Tier
+from pipeline.serving import TierState
+from pipeline.tiers import Tier
 from tests.pipeline.engine_builders import no_store, plan, tier
 from tests.pipeline.mortal_store import Life, MortalStore
 
@@ -182,32 +182,6 @@ def test_a_tier_that_cannot_start_ends_the_run_unless_some_replica_runs() -> Non
         its._tiers = {"small": TierState(is_deployed=True, ready=0, wanted=2, problem="no memory")}
         with pytest.raises(EngineStartError, match="tier small: no memory"):
             its._reason_to_stop()
-
-
-def test_a_run_without_a_ready_engine_is_waiting_and_says_for_what(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    has = {"CPU": 16.0, "GPU": 1.0, "accelerator_type:L4": 1.0, "memory": 1e9}
-    monkeypatch.setattr("ray.cluster_resources", lambda: has)
-    with driver(MemoryStore()) as its:
-        assert its._live_state() == (State.WAITING_FOR_ENGINES, None)
-        its._tiers = {"small": TierState(True, ready=0, wanted=2, problem=None, lacks_room=True)}
-        state, message = its._live_state()
-        assert state is State.WAITING_FOR_ENGINES
-        assert message == (
-            "no node has room for an engine of tier small: it needs 1 CPU; the whole cluster has "
-            "16 CPU and 1 GPU (L4), partly in use"
-        )
-        its._tiers = {"small": TierState(True, ready=1, wanted=2, problem=None, lacks_room=True)}
-        assert its._live_state() == (State.IN_PROGRESS, None)
-
-
-def test_the_room_that_an_engine_on_a_gpu_needs_is_named() -> None:
-    placement = Placement(4, 2, "H100", 1, 0.0)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ray.cluster_resources", lambda: {"CPU": 8.0})
-        words = room_wanted(tier(placement=placement))
-    assert "needs 4 CPU and 2 GPU of type H100; the whole cluster has 8 CPU and 0 GPU," in words
 
 
 def test_what_is_shown_is_saved() -> None:

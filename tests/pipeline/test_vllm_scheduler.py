@@ -1,5 +1,6 @@
 """Blocks of tokens add up to what vLLM would have sent one by one."""
 
+import inspect
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,38 +9,31 @@ import pytest
 
 pytest.importorskip("vllm")
 
-from vllm.v1.core.sched.async_scheduler import AsyncScheduler
 from vllm.v1.core.sched.scheduler import Scheduler
 from vllm.v1.engine import EngineCoreOutput, EngineCoreOutputs, FinishReason
 from vllm.v1.outputs import LogprobsLists
 
-from pipeline.vllm_engine import SCHEDULER
-from pipeline.vllm_scheduler import (
-    BLOCK_TOKENS,
-    AsyncBlockScheduler,
-    BlockOutputs,
-    BlockScheduler,
-    block_scheduler,
-    joined,
-)
+from pipeline.vllm_scheduler import BLOCK_TOKENS, BlockScheduler, joined
 
 
 class Steps:
-    """A scheduler whose steps are given."""
+    """In the place of vLLM's scheduler: its steps are given."""
 
     def __init__(self, steps: list[dict[int, list[EngineCoreOutput]]]) -> None:
-        self._steps = iter(steps)
+        self.steps = iter(steps)
 
     def update_from_output(self, *_: object) -> dict[int, Any]:
-        outputs = next(self._steps).items()
+        outputs = next(self.steps).items()
         return {client: EngineCoreOutputs(outputs=list(ones)) for client, ones in outputs}
 
     def finish_requests(self, request_ids: list[str], _: object) -> list[Any]:
         return [SimpleNamespace(request_id=name) for name in request_ids]
 
 
-class Blocks(BlockOutputs, Steps):
-    pass
+@pytest.fixture(autouse=True)
+def given_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("__init__", "update_from_output", "finish_requests"):
+        monkeypatch.setattr(Scheduler, name, getattr(Steps, name))
 
 
 def token(name: str, number: int, *, ends: bool = False) -> EngineCoreOutput:
@@ -50,7 +44,7 @@ def token(name: str, number: int, *, ends: bool = False) -> EngineCoreOutput:
     return EngineCoreOutput(name, [number], new_logprobs=logprobs, finish_reason=reason)
 
 
-def sent(blocks: Blocks, steps: int) -> list[list[EngineCoreOutput]]:
+def sent(blocks: BlockScheduler, steps: int) -> list[list[EngineCoreOutput]]:
     """What leaves at each step, for client 0."""
     left = [blocks.update_from_output() for _ in range(steps)]
     return [by_client[0].outputs if by_client else [] for by_client in left]
@@ -59,7 +53,7 @@ def sent(blocks: Blocks, steps: int) -> list[list[EngineCoreOutput]]:
 def test_tokens_wait_for_their_block_or_the_end_of_their_request() -> None:
     length = BLOCK_TOKENS + 3
     steps = [{0: [token("a", n, ends=n == length - 1)]} for n in range(length)]
-    blocks = [one for ones in sent(Blocks(steps=steps), length) for one in ones]
+    blocks = [one for ones in sent(BlockScheduler(steps=steps), length) for one in ones]
     assert [one.new_token_ids for one in blocks] == [
         [*range(BLOCK_TOKENS)],
         [*range(BLOCK_TOKENS, length)],
@@ -73,16 +67,16 @@ def test_tokens_wait_for_their_block_or_the_end_of_their_request() -> None:
 
 def test_requests_do_not_mix() -> None:
     steps = [{0: [token("a", n), token("b", 100 + n, ends=n == 2)]} for n in range(3)]
-    last = sent(Blocks(steps=steps), 3)[-1]
+    last = sent(BlockScheduler(steps=steps), 3)[-1]
     assert [(one.request_id, one.new_token_ids) for one in last] == [("b", [100, 101, 102])]
 
 
 def test_a_step_that_only_adds_to_blocks_sends_nothing() -> None:
-    assert Blocks(steps=[{0: [token("a", 0)]}]).update_from_output() == {}
+    assert BlockScheduler(steps=[{0: [token("a", 0)]}]).update_from_output() == {}
 
 
 def test_tokens_of_a_request_that_was_aborted_do_not_come_back() -> None:
-    blocks = Blocks(steps=[{0: [token("a", 0)]}, {0: [token("a", 7, ends=True)]}])
+    blocks = BlockScheduler(steps=[{0: [token("a", 0)]}, {0: [token("a", 7, ends=True)]}])
     blocks.update_from_output()
     blocks.finish_requests(["a", "never seen"], None)
     [[again]] = sent(blocks, 1)
@@ -96,20 +90,9 @@ def test_an_error_without_tokens_brings_those_before_it() -> None:
     assert len(whole.new_logprobs.logprobs) == 2
 
 
-@pytest.mark.parametrize(
-    ("is_async", "ours", "theirs"),
-    [(False, BlockScheduler, Scheduler), (True, AsyncBlockScheduler, AsyncScheduler)],
-)
-def test_the_scheduler_is_the_one_that_vllm_would_take(
-    monkeypatch: pytest.MonkeyPatch, is_async: bool, ours: type, theirs: type
-) -> None:
-    monkeypatch.setattr(Scheduler, "__init__", lambda self, **_: None)
-    monkeypatch.setattr(AsyncScheduler, "__init__", lambda self, **_: None)
-    config = SimpleNamespace(scheduler_config=SimpleNamespace(async_scheduling=is_async))
-    made = block_scheduler(config)
-    assert type(made) is ours
-    assert isinstance(made, theirs)
-
-
-def test_the_setting_names_it() -> None:
-    assert f"{block_scheduler.__module__}.{block_scheduler.__name__}" == SCHEDULER
+def test_vllm_still_has_the_methods_that_are_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    step = inspect.signature(Scheduler.update_from_output).parameters
+    assert [*step] == ["self", "scheduler_output", "model_runner_output"]
+    end = inspect.signature(Scheduler.finish_requests).parameters
+    assert [*end] == ["self", "request_ids", "finished_status"]
