@@ -5,6 +5,7 @@ Importable in Ray workers; one file per process, one line per served request, fl
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,15 +37,21 @@ class CountedEngine:
 
     def __init__(self, inner: Engine, folder: Path) -> None:
         self._inner = inner
-        self._file = (folder / f"{os.getpid()}-{id(self)}.log").open("a", buffering=1)
+        name = f"{os.getpid()}-{id(self)}"
+        self._file = (folder / f"{name}.log").open("a", buffering=1)
+        self._aborted = (folder / f"{name}.aborted").open("a", buffering=1)
 
     async def start(self) -> None:
         await self._inner.start()
 
     async def generate(self, requests: Sequence[Request]) -> Parts:
-        async for part in self._inner.generate(requests):
-            self._file.write("".join(f"{completion.request_id}\n" for completion in part))
-            yield part
+        try:
+            async for part in self._inner.generate(requests):
+                self._file.write("".join(f"{completion.request_id}\n" for completion in part))
+                yield part
+        except (asyncio.CancelledError, GeneratorExit):
+            self._aborted.write(f"{requests[0].id}\n")
+            raise
 
     async def check_health(self) -> None:
         await self._inner.check_health()
@@ -53,3 +60,8 @@ class CountedEngine:
 def served(folder: Path) -> list[str]:
     """Every request id that any engine answered, with repetitions."""
     return [line for file in folder.glob("*.log") for line in file.read_text().splitlines()]
+
+
+def aborted(folder: Path) -> list[str]:
+    """The first request of every call that an engine was told to give up."""
+    return [line for file in folder.glob("*.aborted") for line in file.read_text().splitlines()]
