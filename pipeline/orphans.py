@@ -8,7 +8,6 @@ between it and itself (Linux: pidfd_open(2), readable when the process has ended
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import select
 import signal
@@ -40,7 +39,6 @@ def end_with(replica_pid: int) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-if multiprocessing.parent_process() is not None and REPLICA_PID in os.environ:
-    threading.Thread(
-        target=end_with, args=(int(os.environ[REPLICA_PID]),), name="orphans", daemon=True
-    ).start()
+_replica_pid = int(os.environ.get(REPLICA_PID, os.getpid()))
+if _replica_pid != os.getpid():
+    threading.Thread(target=end_with, args=(_replica_pid,), name="orphans", daemon=True).start()
