@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import tenacity
+
 from jobs.cli_errors import CommandError
 from jobs.exit_codes import Exit
 from jobs.ray_session import TOKEN_REMEDY, use_token_if_given
@@ -36,6 +38,13 @@ _CHATTY_LOGGERS = (
 )
 _LOG_AGAIN = ", last available logs"  # Ray's message ends with the log that was shown already
 _FINAL = frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
+
+YOUNG_CLUSTER = tenacity.Retrying(  # its job server answers before the agents that start jobs
+    retry=tenacity.retry_if_exception_message(match=r"(?s).*No available agent"),
+    stop=tenacity.stop_after_delay(60),
+    wait=tenacity.wait_fixed(1),
+    reraise=True,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +91,11 @@ class JobServer:
         """Start the job file in `folder` under this id; RuntimeError when the id is taken."""
         runtime_env = {"working_dir": str(folder), "env_vars": dict(variables)}
         with self._plain_errors():
-            self._client.submit_job(
-                entrypoint=ENTRYPOINT, submission_id=submission_id, runtime_env=runtime_env
+            YOUNG_CLUSTER.copy()(
+                self._client.submit_job,
+                entrypoint=ENTRYPOINT,
+                submission_id=submission_id,
+                runtime_env=runtime_env,
             )
 
     def look(self, submission_id: str) -> tuple[str, int | None, str]:

@@ -34,7 +34,7 @@ from tests.benchmarks.workload import RAY_CPUS, ROOT, THREADS, Folder, environme
 
 DOCUMENTS, QUICK_DOCUMENTS = 1500, 600
 FLUSH_S = 5.0  # the default of a job
-THREADS_NAME = "one, no worker process"  # engines of two attempts may overlap for a moment
+THREADS_NAME = "one"  # engines of two attempts may overlap for a moment
 WAIT_S = 600.0
 # The blocks of the reader (a handful), and smaller ones, of which more are committed at the kill.
 STOCKS = (

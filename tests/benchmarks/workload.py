@@ -31,22 +31,19 @@ SYSTEM_PROMPT = SYSTEM
 
 @dataclass(frozen=True, slots=True)
 class Threads:
-    """Where vLLM's CPU worker runs and with how many threads.
+    """With how many threads vLLM's CPU worker computes, in the engine's process.
 
-    In a process of its own vLLM binds its threads to cores. In the engine's process (with raw vLLM,
-    the program's) OMP_NUM_THREADS counts; Ray sets that to an actor's CPUs unless it is set.
+    Ray sets OMP_NUM_THREADS to an actor's CPUs unless it is set.
     """
 
     name: str
-    omp: int | None
-    is_worker_a_process: bool
+    omp: int
 
 
 CORES = len(os.sched_getaffinity(0))
 THREADS = (
-    Threads("as vLLM sets them", None, is_worker_a_process=True),
-    Threads("one, no worker process", 1, is_worker_a_process=False),
-    Threads(f"{CORES}, no worker process", CORES, is_worker_a_process=False),
+    Threads("one", 1),
+    Threads("one per core", CORES),
 )
 
 
@@ -108,10 +105,10 @@ def environment(threads: Threads) -> dict[str, str]:
         "VLLM_NO_USAGE_STATS": "1",
         "VLLM_LOGGING_LEVEL": "WARNING",
         "VLLM_USE_AOT_COMPILE": "0",  # as Gleaner sets it on a CPU: a sooner start for every side
-        "VLLM_ENABLE_V1_MULTIPROCESSING": str(int(threads.is_worker_a_process)),
+        "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # and less CPU time
+        "OMP_NUM_THREADS": str(threads.omp),
         "DO_NOT_TRACK": "1",
         "RAY_USAGE_STATS_ENABLED": "0",
         "PYTHONPATH": str(ROOT),
     }
-    omp = {} if threads.omp is None else {"OMP_NUM_THREADS": str(threads.omp)}
-    return os.environ | fixed | omp
+    return os.environ | fixed
