@@ -67,6 +67,13 @@ def repeated(answered: list[Answered]) -> int:
     return sum(times - 1 for times in Counter(one.document for one in answered).values())
 
 
+def lost(answered: list[Answered], killed_unix_s: float) -> int:
+    """Documents answered before that moment and again after it: finished work that was lost."""
+    before = {one.document for one in answered if one.unix_s <= killed_unix_s}
+    after = {one.document for one in answered if one.unix_s > killed_unix_s}
+    return len(before & after)
+
+
 def _lines(folder: Path) -> list[tuple[str, float, str]]:
     found = []
     for file in folder.glob("*.log"):
