@@ -69,6 +69,7 @@ def run_demo(count: int, out: Path, console: Console) -> int:
     console.print(accuracy_table(out / "output" / "results", out / "documents", out / "gold.jsonl"))
     console.print(f"results:   {out}/output/results/*.parquet (any Parquet reader)")
     console.print(f"manifest:  {out}/output/manifest.json")
+    console.print(f"look again: export GLEANER_DEMO={out}; gleaner status {JOB}")
     console.print(f"took:      {time.monotonic() - started_s:.0f} s")
     return verified
 
