@@ -90,8 +90,7 @@ class Lease:
         self._owner_gone = owner_gone
         self._record: LeaseRecord | None = None
         self._renewed_s = 0.0
-        self._fenced = False
-        self._expired = False  # and not known to be another's
+        self._lost: FencedError | None = None  # why this holder is one no more, for good
 
     @property
     def renew_every_s(self) -> float:
@@ -109,7 +108,7 @@ class Lease:
     def is_valid(self) -> bool:
         """Whether the lease is held and was renewed in time, by this process's clock alone."""
         age_s = self._now() - self._renewed_s
-        held = self._record is not None and not self._record.released and not self._fenced
+        held = self._record is not None and not self._record.released and self._lost is None
         return held and age_s < self._ttl_s * HOLDER_SHARE
 
     def acquire(self) -> int:
@@ -148,7 +147,9 @@ class Lease:
         self._store.replace(keys.lease_key(shown.token), _encode(shown))
         self._valid_record()
         if _highest_token(self._store) > shown.token:
-            self._fenced = True
+            self._lost = FencedError(
+                "another driver has taken this run over: this one stops; committed results are safe"
+            )
         self._valid_record()
         self._renewed_s = began_s
 
@@ -176,23 +177,19 @@ class Lease:
         )
         if create_once(self._store, keys.lease_key(token), _encode(record)) is Outcome.THEIRS:
             raise LeaseHeldError("another driver took the run over a moment before this one")
-        self._record, self._renewed_s = record, began_s
-        self._fenced = self._expired = False
+        self._record, self._renewed_s, self._lost = record, began_s, None
         return token
 
     def _valid_record(self) -> LeaseRecord:
         record = self._record
         if self.is_valid and record is not None:
             return record
-        if self._expired or not self._fenced:
-            self._expired = self._fenced = True
-            raise LeaseExpiredError(
+        if self._lost is None:
+            self._lost = LeaseExpiredError(
                 "the store could not be reached, or this process did not run, for so long that the "
                 "lease on this run has expired: this driver stops; committed results are safe"
             )
-        raise FencedError(
-            "another driver has taken this run over: this one stops; committed results are safe"
-        )
+        raise self._lost
 
     def _rest_s(self, record: LeaseRecord, sighting: Sighting) -> float:
         return sighting.first_seen_s + record.ttl_s - self._now()

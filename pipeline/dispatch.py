@@ -20,7 +20,6 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 from pipeline.engine import Completion, EngineDeadError, FinishReason, Parts, Request
@@ -220,7 +219,7 @@ class Dispatcher:
         if not waiting:
             return
         try:
-            async with aclosing(self._send([call.request for call in waiting])) as parts:
+            async with contextlib.aclosing(self._send([call.request for call in waiting])) as parts:
                 async for part in parts:
                     for completion in part:
                         _hand_over(completion, waiting)

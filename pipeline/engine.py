@@ -1,7 +1,6 @@
 """What an engine is to the pipeline: prompts of tokens in, completions out.
 
-Boundary: knows neither vLLM nor Ray. `VLLMEngine` and `FakeEngine` speak this protocol, and the
-same contract test runs against both.
+Boundary: knows neither vLLM nor Ray. `VLLMEngine` and `FakeEngine` speak this protocol.
 Invariant: an engine answers every request of a call exactly once, each as soon as it is done, and
 reports a request that it cannot serve as a completion, not as an exception. Only the death of the
 engine itself is an exception, `EngineDeadError`; what was answered before it stands.

@@ -59,7 +59,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         if self._spent.steps > MOST_STEPS:
             raise TemplateLimitError(f"the template takes more than {MOST_STEPS:,} steps")
 
-    def take(self, value: Any) -> Any:
+    def take(self, value: Any) -> str:
         """A value on its way into the output, or into a block of it."""
         text = str(value)
         self._spent.characters = getattr(self._spent, "characters", 0) + len(text)

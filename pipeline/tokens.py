@@ -111,9 +111,9 @@ def _ids(tokenizer: Any, texts: list[str], **settings: bool) -> list[tuple[int, 
 def _encode_pieces(tokenizer: Any, text: str, adds_special: bool) -> tuple[int, ...]:
     before, after = _put_around(tokenizer) if adds_special else ((), ())
     ids = [
-        id
+        token
         for piece, is_literal in pieces(text)
-        for id in _ids(
+        for token in _ids(
             tokenizer, [piece], add_special_tokens=False, split_special_tokens=is_literal
         )[0]
     ]

@@ -32,8 +32,6 @@ FINISH_REASONS = {  # vLLM's own further ones, "error" and "repetition", are no 
     "length": FinishReason.LENGTH,
     "abort": FinishReason.ABORT,
 }
-
-
 # Each part is a message that three processes handle; more of them slow a CPU engine by a quarter.
 PART_S = 0.25
 ON_A_CPU = {
@@ -222,12 +220,7 @@ def sampling_parameters(generation: Generation) -> Any:
 
     guide = None
     if generation.json_schema is not None:
-        grammar = json_grammar(generation.json_schema)
-        guide = (
-            StructuredOutputsParams(json=json.loads(generation.json_schema))
-            if grammar is None
-            else StructuredOutputsParams(grammar=grammar)
-        )
+        guide = json_guide(generation.json_schema)
     elif generation.choices:
         guide = StructuredOutputsParams(choice=list(generation.choices))
     return SamplingParams(
@@ -243,6 +236,15 @@ def sampling_parameters(generation: Generation) -> Any:
         output_kind=RequestOutputKind.FINAL_ONLY,
         skip_clone=True,
     )
+
+
+def json_guide(schema: str) -> Any:
+    """vLLM's `StructuredOutputsParams` for an answer that fits the schema."""
+    from vllm.sampling_params import StructuredOutputsParams
+
+    grammar = json_grammar(schema)
+    guide = {"json": json.loads(schema)} if grammar is None else {"grammar": grammar}
+    return StructuredOutputsParams(**guide)
 
 
 def json_grammar(schema: str) -> str | None:

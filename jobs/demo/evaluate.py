@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vllm import LLM, SamplingParams
-from vllm.sampling_params import StructuredOutputsParams
 
 from jobs.demo.prompt import SYSTEM
 from jobs.demo.score import Case, held_out_cases, summary
-from pipeline.vllm_engine import json_grammar
+from pipeline.vllm_engine import json_guide
 
 SCHEMA = Path(__file__).parent / "schema.json"
 MAX_ANSWER_TOKENS = 96
@@ -26,7 +25,7 @@ def sampling(*, is_guided: bool) -> SamplingParams:
     """Greedy; guided by the answer's schema as a run guides it, if asked."""
     structured = None
     if is_guided:
-        structured = StructuredOutputsParams(grammar=json_grammar(SCHEMA.read_text()))
+        structured = json_guide(SCHEMA.read_text())
     return SamplingParams(
         temperature=0.0, max_tokens=MAX_ANSWER_TOKENS, structured_outputs=structured
     )

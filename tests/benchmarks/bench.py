@@ -5,7 +5,7 @@
 Each runs in a process of its own; one that fails is reported and does not hide the others, and the
 exit code is 1 then (a figure that misses its target is no failure: it is shown). Writes
 build/bench.json, where new figures of a benchmark replace its old ones, and bench-machine.json
-beside it. `--render` runs nothing and puts both into RESULTS.md. The full run takes about 25
+beside it. `--render` runs nothing and puts both into RESULTS.md. The full run takes about 12
 minutes on two quiet cores; `--quick` is for a look whether all works, its figures say little.
 """
 
@@ -23,7 +23,7 @@ from rich.console import Console
 from tests.benchmarks.figures import Figure, parse_figures, read_figures, write_figures
 from tests.benchmarks.machine import read_machine, this_machine, write_machine
 from tests.benchmarks.render import as_table, render
-from tests.benchmarks.workload import ROOT, THREADS, environment
+from tests.benchmarks.workload import ONE_THREAD, ROOT, environment
 
 BENCHMARKS = ("throughput", "overhead", "redo", "resume")  # overhead needs throughput's rate
 BENCHMARK_S = 1800.0
@@ -79,7 +79,7 @@ def _run(name: str, is_quick: bool) -> Ended:
         ended = subprocess.run(
             line,
             cwd=ROOT,
-            env=environment(THREADS[0]),
+            env=environment(ONE_THREAD),
             stdout=subprocess.PIPE,
             text=True,
             check=True,

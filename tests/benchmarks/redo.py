@@ -32,11 +32,17 @@ from tests.benchmarks.figures import Figure, at_most, plain, print_figures
 from tests.benchmarks.gleaner_side import write_job
 from tests.benchmarks.sides import Stock, command
 from tests.benchmarks.tap import answers, lost, repeated
-from tests.benchmarks.workload import RAY_CPUS, ROOT, THREADS, Folder, environment, write_workload
+from tests.benchmarks.workload import (
+    ONE_THREAD,
+    RAY_CPUS,
+    ROOT,
+    Folder,
+    environment,
+    write_workload,
+)
 
 DOCUMENTS, QUICK_DOCUMENTS = 1500, 600
 FLUSH_S = 5.0  # the default of a job
-THREADS_NAME = "one"  # engines of two attempts may overlap for a moment
 WAIT_S = 600.0
 # The blocks of the reader (a handful), and smaller ones, of which more are committed at the kill.
 STOCKS = (
@@ -122,10 +128,10 @@ def _kill_and_resume(
 @contextmanager
 def _cluster() -> Iterator[tuple[str, dict[str, str]]]:
     """A local Ray with the GPU that stock's stage asks for, and a driver's environment."""
-    [threads] = [one for one in THREADS if one.name == THREADS_NAME]
     before = dict(os.environ)
     # Ray's workers have the environment that their node was started with.
-    os.environ.update(environment(threads) | {"RAY_OVERRIDE_RESOURCES": json.dumps({"GPU": 1})})
+    # One thread: the engines of two attempts may overlap for a moment.
+    os.environ.update(environment(ONE_THREAD) | {"RAY_OVERRIDE_RESOURCES": json.dumps({"GPU": 1})})
     try:
         with LocalCluster(head_cpus=RAY_CPUS) as cluster:
             yield cluster.address, os.environ | cluster.environment

@@ -41,10 +41,8 @@ class Threads:
 
 
 CORES = len(os.sched_getaffinity(0))
-THREADS = (
-    Threads("one", 1),
-    Threads("one per core", CORES),
-)
+ONE_THREAD = Threads("one", 1)
+THREADS = (ONE_THREAD, Threads("one per core", CORES))
 
 
 @dataclass(frozen=True, slots=True)
