@@ -31,7 +31,9 @@ from tests.flows.counting import served
 ROOT = Path(__file__).parents[2]
 MODELS = ROOT / "jobs/demo/models"
 WAIT_S = 600.0
+LOG_END = 4000  # characters of a driver's log that a failed test shows
 STARTED: list[subprocess.Popen[str]] = []  # drivers; a fixture ends those that a test left
+LOGS: dict[subprocess.Popen[str], Path] = {}  # where each driver's stderr is
 
 
 @dataclass(frozen=True)
@@ -58,17 +60,21 @@ class Flow:
 
     def start_driver(self, cluster: LocalCluster, *arguments: str) -> subprocess.Popen[str]:
         """A driver in a process of its own; `arguments` as drive.py takes them."""
-        driver = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "tests.flows.drive"),
-                *(str(self.job_file), cluster.address, str(self.counts), *arguments),
-            ],
-            cwd=ROOT,
-            env=os.environ | cluster.environment,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        log = self.folder / f"driver-{len(STARTED)}.log"
+        with log.open("w") as stderr:
+            driver = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "tests.flows.drive"),
+                    *(str(self.job_file), cluster.address, str(self.counts), *arguments),
+                ],
+                cwd=ROOT,
+                env=os.environ | cluster.environment,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+            )
         STARTED.append(driver)
+        LOGS[driver] = log
         return driver
 
     def status(self) -> SavedStatus | None:
@@ -160,8 +166,15 @@ def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = WAIT
 
 
 def finish(driver: subprocess.Popen[str]) -> tuple[int, dict[str, object]]:
-    """(exit code, final snapshot) of a driver that ends by itself."""
+    """(exit code, final snapshot) of a driver that ends by itself.
+
+    Raises:
+        AssertionError: it ended without a snapshot; says how, with the end of its log.
+    """
     out, _ = driver.communicate(timeout=WAIT_S)
+    if not out.strip():
+        log = LOGS[driver].read_text()[-LOG_END:]
+        raise AssertionError(f"the driver ended with {driver.returncode} and no snapshot:\n{log}")
     return driver.returncode, json.loads(out.strip().splitlines()[-1])
 
 
