@@ -65,8 +65,14 @@ class TappedEngine:
         await self._inner.check_health()
 
 
-def write_job(folder: Folder, flush_s: float) -> None:
+def write_job(folder: Folder, flush_s: float, engines: int = 1) -> None:
     """The job file of the comparison."""
+    tier = {
+        "name": "large",
+        "model": str(MODEL),
+        "engine": ENGINE,
+        "replicas": {"max": engines},
+    }
     job = {
         "name": "benchmark",
         "input": {"uri": "documents", "id_field": "id"},
@@ -75,7 +81,7 @@ def write_job(folder: Folder, flush_s: float) -> None:
             "prompt": "{{ text }}",
             "sampling": {"max_tokens": MAX_TOKENS},
         },
-        "tiers": [{"name": "large", "model": str(MODEL), "engine": ENGINE}],
+        "tiers": [tier],
         "output": "output",
         "checkpoint": "checkpoint",
         "limits": {"flush_s": flush_s, "max_error_rate": 1},

@@ -1,16 +1,17 @@
 """The ceiling: `vllm.LLM.generate` over prompts that are tokenised already.
 
-    python -m tests.benchmarks.raw_side FOLDER [--logprobs]
+    python -m tests.benchmarks.raw_side FOLDER PART PARTS [--logprobs]
+
+Does one of PARTS equal parts of the documents: several processes are several engines.
 
 `--logprobs` asks for what Gleaner's confidence features need, to show what those cost the engine.
-What it found lies in FOLDER/raw.json; stdout belongs to vLLM.
+What it found lies in FOLDER/raw-PART.json; stdout belongs to vLLM.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-import time
 from pathlib import Path
 
 from vllm import LLM, RequestOutput, SamplingParams, TokensPrompt
@@ -24,7 +25,8 @@ WARM_UP = 32
 
 def main(arguments: list[str]) -> None:
     folder = Folder(Path(arguments[0]))
-    texts = folder.texts()
+    part, parts = int(arguments[1]), int(arguments[2])
+    texts = folder.texts()[part::parts]
     encoded = HFTokenizer(str(MODEL)).encode_chats([(SYSTEM_PROMPT, one.text) for one in texts])
     prompts = [TokensPrompt(prompt_token_ids=list(ids)) for ids in encoded]
     model = LLM(str(MODEL), disable_log_stats=True, **ENGINE)
@@ -39,15 +41,13 @@ def main(arguments: list[str]) -> None:
     warm = [TokensPrompt(prompt_token_ids=[*ids[:8], *reversed(ids)]) for ids in encoded[:WARM_UP]]
     model.generate(warm, sampling, use_tqdm=False)
     tap_steps(model, folder)
-    started_s = time.perf_counter()
     outputs = model.generate(prompts, sampling, use_tqdm=False)
-    spent_s = time.perf_counter() - started_s
     answers = {
         one.id: output.outputs[0].text
         for one, output in zip(texts, outputs, strict=True)
         if output.outputs[0].finish_reason == "stop"
     }
-    folder.raw.write_text(json.dumps({"generate_s": spent_s, "answers": answers}))
+    folder.raw(part).write_text(json.dumps(answers))
 
 
 def tap_steps(model: LLM, folder: Folder) -> None:

@@ -72,7 +72,7 @@ def measure(count: int) -> list[Figure]:
                 count,
                 "",
                 "stock_side",
-                [str(stock.batch_size), str(stock.rows_per_block or 0)],
+                [str(stock.batch_size), str(stock.rows_per_block or 0), "1"],
             )
             for number, stock in enumerate(STOCKS)
         }

@@ -10,14 +10,18 @@ import json
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pyarrow.dataset as ds
 
+from tests.benchmarks.gleaner_side import write_job
 from tests.benchmarks.tap import answers, first_ready_unix_s, steady_per_s
-from tests.benchmarks.workload import MAX_TOKENS, ROOT, Folder, Threads, environment
+from tests.benchmarks.workload import MAX_TOKENS, ROOT, Folder, Layout, environment
 
+FLUSH_S = 5.0  # the default of a job
 SIDE_S = 900.0  # no side takes longer unless it hangs
 
 
@@ -51,28 +55,35 @@ def command(module: str, *arguments: object) -> list[str]:
     return [sys.executable, "-m", f"tests.benchmarks.{module}", *(str(one) for one in arguments)]
 
 
-def run_raw(folder: Folder, threads: Threads, *, has_logprobs: bool) -> Outcome:
-    """Raw vLLM, which commits nothing."""
+def run_raw(folder: Folder, layout: Layout, *, has_logprobs: bool) -> Outcome:
+    """Raw vLLM, which commits nothing; several engines are as many processes with equal parts."""
     extra = ["--logprobs"] if has_logprobs else []
+    parts = range(layout.engines)
+    lines = [command("raw_side", folder.path, part, layout.engines, *extra) for part in parts]
     started_s = time.time()
-    _finish(command("raw_side", folder.path, *extra), threads)
+    with ThreadPoolExecutor(layout.engines) as pool:
+        list(pool.map(partial(_finish, layout=layout), lines))
     total_s = time.time() - started_s
-    said = json.loads(folder.raw.read_text())
+    found: dict[str, str] = {}
+    for part in parts:
+        found |= json.loads(folder.raw(part).read_text())
+    answered = answers(folder.tap)
     return Outcome(
-        steady_per_s=steady_per_s(answers(folder.tap)),
-        whole_per_s=len(folder.texts()) / said["generate_s"],
+        steady_per_s=steady_per_s(folder.tap),
+        whole_per_s=len(answered) / (answered[-1].unix_s - first_ready_unix_s(folder.tap)),
         first_result_s=None,
         first_result_after_ready_s=None,
         total_s=total_s,
-        answers=said["answers"],
+        answers=found,
     )
 
 
-def run_stock(folder: Folder, threads: Threads, stock: Stock) -> Outcome:
+def run_stock(folder: Folder, layout: Layout, stock: Stock) -> Outcome:
     """Stock ray.data.llm on a private Ray."""
     blocks = stock.rows_per_block or 0
     started_s = time.time()
-    _finish(command("stock_side", folder.path, stock.batch_size, blocks), threads)
+    line = command("stock_side", folder.path, stock.batch_size, blocks, layout.engines)
+    _finish(line, layout)
     total_s = time.time() - started_s
     table = ds.dataset(folder.output, format="parquet").to_table().to_pydict()
     found = {
@@ -85,10 +96,11 @@ def run_stock(folder: Folder, threads: Threads, stock: Stock) -> Outcome:
     return _outcome(folder, folder.output, started_s, total_s, found)
 
 
-def run_gleaner(folder: Folder, threads: Threads) -> Outcome:
+def run_gleaner(folder: Folder, layout: Layout) -> Outcome:
     """Gleaner on a private Ray."""
+    write_job(folder, FLUSH_S, layout.engines)
     started_s = time.time()
-    _finish(command("gleaner_side", folder.path), threads)
+    _finish(command("gleaner_side", folder.path), layout)
     total_s = time.time() - started_s
     results = folder.output / "results"
     table = ds.dataset(results, format="parquet").to_table(["id", "result"]).to_pydict()
@@ -118,7 +130,7 @@ def _outcome(
     first_unix_s = min(file.stat().st_mtime for file in results.rglob("*.parquet"))
     answered = answers(folder.tap)
     return Outcome(
-        steady_per_s=steady_per_s(answered),
+        steady_per_s=steady_per_s(folder.tap),
         whole_per_s=len(answered) / (answered[-1].unix_s - first_ready_unix_s(folder.tap)),
         first_result_s=first_unix_s - started_s,
         first_result_after_ready_s=first_unix_s - first_ready_unix_s(folder.tap),
@@ -127,12 +139,12 @@ def _outcome(
     )
 
 
-def _finish(line: list[str], threads: Threads) -> str:
+def _finish(line: list[str], layout: Layout) -> str:
     """The stdout of a command that ends well."""
     ended = subprocess.run(
         line,
         cwd=ROOT,
-        env=environment(threads),
+        env=environment(layout),
         capture_output=True,
         text=True,
         check=False,

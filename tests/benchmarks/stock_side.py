@@ -1,6 +1,6 @@
 """The peer: stock ray.data.llm with CheckpointConfig, jsonl in, Parquet out.
 
-    python -m tests.benchmarks.stock_side FOLDER BATCH_SIZE ROWS_PER_BLOCK [ADDRESS]
+    python -m tests.benchmarks.stock_side FOLDER BATCH_SIZE ROWS_PER_BLOCK ENGINES [ADDRESS]
 
 ROWS_PER_BLOCK 0 leaves the blocks as Ray Data's reader makes them. Running it again resumes.
 """
@@ -29,8 +29,8 @@ from tests.benchmarks.workload import (
 
 def main(arguments: list[str]) -> None:
     folder = Folder(Path(arguments[0]).absolute())
-    batch_size, rows_per_block = int(arguments[1]), int(arguments[2])
-    connect(arguments[3] if len(arguments) > 3 else None)
+    batch_size, rows_per_block, engines = (int(one) for one in arguments[1:4])
+    connect(arguments[4] if len(arguments) > 4 else None, engines)
     DataContext.get_current().checkpoint_config = CheckpointConfig(
         id_column="id",
         checkpoint_path=str(folder.checkpoint),
@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> None:
             model_source=str(MODEL),
             engine_kwargs={**ENGINE, "disable_log_stats": True},
             batch_size=batch_size,
-            concurrency=1,
+            concurrency=engines,
             log_engine_metrics=False,
         ),
         preprocess=ask,
@@ -56,15 +56,15 @@ def main(arguments: list[str]) -> None:
     processor(documents).write_parquet(str(folder.output))
 
 
-def connect(address: str | None) -> None:
-    """Join the Ray at `address`, or start a private one with the GPU that Ray's stage asks for."""
+def connect(address: str | None, engines: int) -> None:
+    """Join the Ray at `address`, or start a private one with the GPUs that Ray's stage asks for."""
     if address is not None:
         ray.init(address=address, log_to_driver=False)
         return
     ray.init(
         address="local",
         num_cpus=RAY_CPUS,
-        num_gpus=1,
+        num_gpus=engines,
         include_dashboard=False,
         log_to_driver=False,
     )

@@ -52,14 +52,16 @@ def answers(folder: Path) -> list[Answered]:
 
 def first_ready_unix_s(folder: Path) -> float:
     """When the first engine was ready."""
-    return min(unix_s for kind, unix_s, _ in _lines(folder) if kind == READY)
+    return min(_ready_unix_s(folder))
 
 
-def steady_per_s(answered: list[Answered]) -> float:
-    """Documents per second between the first and the last tenth of the documents."""
-    first, last = len(answered) // 10, len(answered) * 9 // 10
-    spent_s = answered[last].unix_s - answered[first].unix_s
-    return (last - first) / spent_s
+def steady_per_s(folder: Path) -> float:
+    """Documents per second between the first and the last tenth, once every engine is ready."""
+    answered = answers(folder)
+    all_ready_unix_s = max(_ready_unix_s(folder))
+    early = sum(one.unix_s < all_ready_unix_s for one in answered)
+    first, last = max(early, len(answered) // 10), len(answered) * 9 // 10
+    return (last - first) / (answered[last].unix_s - answered[first].unix_s)
 
 
 def repeated(answered: list[Answered]) -> int:
@@ -72,6 +74,10 @@ def lost(answered: list[Answered], killed_unix_s: float) -> int:
     before = {one.document for one in answered if one.unix_s <= killed_unix_s}
     after = {one.document for one in answered if one.unix_s > killed_unix_s}
     return len(before & after)
+
+
+def _ready_unix_s(folder: Path) -> list[float]:
+    return [unix_s for kind, unix_s, _ in _lines(folder) if kind == READY]
 
 
 def _lines(folder: Path) -> list[tuple[str, float, str]]:

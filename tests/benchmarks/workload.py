@@ -1,6 +1,6 @@
-"""What every side of a comparison is given: documents, model, limits, sampling, threads.
+"""What every side of a comparison is given: documents, model, limits, sampling, layout.
 
-Boundary: values and the folder's layout; what a side does with them is its own file.
+Boundary: values and the folder's contents; what a side does with them is its own file.
 """
 
 from __future__ import annotations
@@ -30,19 +30,22 @@ SYSTEM_PROMPT = SYSTEM
 
 
 @dataclass(frozen=True, slots=True)
-class Threads:
-    """With how many threads vLLM's CPU worker computes, in the engine's process.
+class Layout:
+    """How many vLLM engines run, and with how many threads each computes.
 
     Ray sets OMP_NUM_THREADS to an actor's CPUs unless it is set.
     """
 
     name: str
-    omp: int
+    engines: int
+    threads: int
 
 
 CORES = len(os.sched_getaffinity(0))
-ONE_THREAD = Threads("one", 1)
-THREADS = (ONE_THREAD, Threads("one per core", CORES))
+ONE_THREAD = Layout("one engine, one thread", 1, 1)
+THREAD_PER_CORE = Layout("one engine, a thread per core", 1, CORES)
+ENGINE_PER_CORE = Layout("an engine per core", CORES, 1)
+LAYOUTS = (ONE_THREAD, THREAD_PER_CORE, ENGINE_PER_CORE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +82,9 @@ class Folder:
     def checkpoint(self) -> Path:
         return self.path / "checkpoint"
 
-    @property
-    def raw(self) -> Path:
-        return self.path / "raw.json"
+    def raw(self, part: int) -> Path:
+        """What the raw side found for one part of the documents."""
+        return self.path / f"raw-{part}.json"
 
     def texts(self) -> list[Text]:
         with self.rows.open() as lines:
@@ -95,7 +98,7 @@ def write_workload(path: Path, count: int) -> Folder:
     return Folder(path)
 
 
-def environment(threads: Threads) -> dict[str, str]:
+def environment(layout: Layout) -> dict[str, str]:
     """The environment of every side."""
     fixed = {
         "HF_HUB_OFFLINE": "1",
@@ -104,7 +107,7 @@ def environment(threads: Threads) -> dict[str, str]:
         "VLLM_LOGGING_LEVEL": "WARNING",
         "VLLM_USE_AOT_COMPILE": "0",  # as Gleaner sets it on a CPU: a sooner start for every side
         "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # and less CPU time
-        "OMP_NUM_THREADS": str(threads.omp),
+        "OMP_NUM_THREADS": str(layout.threads),
         "DO_NOT_TRACK": "1",
         "RAY_USAGE_STATS_ENABLED": "0",
         "PYTHONPATH": str(ROOT),
