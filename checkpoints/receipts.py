@@ -5,8 +5,10 @@ Invariant: receipts are an index of the result objects' footers and never a proo
 shard that no receipt names is looked up in its footer.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from typing import Any
 
@@ -26,14 +28,12 @@ from checkpoints.store import Store
 
 READERS = 16
 NAMED = 20
-_FLOATS = ("cost_usd", "committed_unix_s")
+_CODES = "error_codes"  # as JSON: next to all shards have one of a few values
+_TYPES = {"cost_usd": pa.float64(), "committed_unix_s": pa.float64(), _CODES: pa.string()}
 _SCHEMA = pa.schema(
-    [
-        pa.field(field.name, pa.float64() if field.name in _FLOATS else pa.int64())
-        for field in fields(Receipt)
-    ]
+    [pa.field(field.name, _TYPES.get(field.name, pa.int64())) for field in fields(Receipt)]
 )
-_SUMMED = tuple(name for name in _SCHEMA.names if name not in ("shard", "committed_unix_s"))
+_SUMMED = tuple(name for name in _SCHEMA.names if name not in ("shard", "committed_unix_s", _CODES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,7 @@ class Totals:
     documents: int
     ok: int
     error: int
+    error_codes: Mapping[str, int]
     prompt_tokens: int
     output_tokens: int
     generated: int
@@ -73,12 +74,9 @@ class ReceiptLog:
         """
         if not receipts:
             return
-        columns = [
-            pa.array([getattr(one, field.name) for one in receipts], field.type)
-            for field in _SCHEMA
-        ]
+        rows = [asdict(one) | {_CODES: json.dumps(dict(one.error_codes))} for one in receipts]
         sink = pa.BufferOutputStream()
-        pq.write_table(pa.Table.from_arrays(columns, schema=_SCHEMA), sink, compression="zstd")
+        pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), sink, compression="zstd")
         key = keys.receipts_key(self._token, self._next_sequence)
         self._next_sequence += 1
         if create_once(self._store, key, sink.getvalue().to_pybytes()) is Outcome.THEIRS:
@@ -97,6 +95,7 @@ def load_totals(
     """
     missing = done[: header.shards].copy()
     sums: dict[str, int | float] = dict.fromkeys(_SUMMED, 0)
+    codes = Counter[str]()
     corrupt: list[str] = []
     found = sorted((info.key for info in checkpoint_store.list(keys.RECEIPTS)), reverse=True)
     for key, table in in_parallel(partial(_read_table, checkpoint_store), found, threads=READERS):
@@ -107,6 +106,9 @@ def load_totals(
         picked = _first_of_each(numbers, missing)
         for name in _SUMMED:
             sums[name] += table.column(name).to_numpy()[picked].sum().item()
+        for said in table.column(_CODES).take(picked).value_counts():
+            for code, errors in json.loads(said["values"].as_py()).items():
+                codes[code] += errors * said["counts"].as_py()
         missing[numbers[picked]] = False
     shards = int(done[: header.shards].sum())
     unreadable: list[str] = []
@@ -119,11 +121,13 @@ def load_totals(
             continue
         for name in _SUMMED:
             sums[name] += getattr(receipt, name)
+        codes.update(receipt.error_codes)
     return Totals(
         shards=shards,
         documents=int(sums["documents"]),
         ok=int(sums["ok"]),
         error=int(sums["error"]),
+        error_codes=codes,
         prompt_tokens=int(sums["prompt_tokens"]),
         output_tokens=int(sums["output_tokens"]),
         generated=int(sums["generated"]),

@@ -1,5 +1,6 @@
 """The values that a finished shard is made of: one `ResultRow` per document and one `Receipt`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -50,13 +51,14 @@ class Receipt:
     """What one committed shard amounts to.
 
     documents = ok + error = generated (now) + restored (taken from the journal) + rows that needed
-    no engine.
+    no engine. `error_codes` counts the error rows by their code.
     """
 
     shard: int
     documents: int
     ok: int
     error: int
+    error_codes: Mapping[str, int]
     prompt_tokens: int
     output_tokens: int
     generated: int

@@ -7,6 +7,7 @@ to their writer.
 
 import json
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -181,13 +182,9 @@ def _check(
         raise ValueError(
             f"shard {shard}: ordinals are not 0..{len(rows) - 1} once each: {wrong[0]}"
         )
-    ok = sum(row.status == "ok" for row in rows)
-    if (receipt.shard, receipt.documents, receipt.ok, receipt.error) != (
-        shard,
-        len(rows),
-        ok,
-        len(rows) - ok,
-    ):
+    codes = Counter(row.error_code for row in rows if row.status == "error")
+    facts = (receipt.shard, receipt.documents, receipt.ok, receipt.error, receipt.error_codes)
+    if facts != (shard, len(rows), len(rows) - codes.total(), codes.total(), codes):
         raise ValueError(f"shard {shard}: the receipt does not match its {len(rows)} rows")
     taken = sorted(RESERVED_COLUMNS.intersection(passthrough_names))
     if taken or len(set(passthrough_names)) != len(passthrough_names):

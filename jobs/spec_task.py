@@ -96,6 +96,9 @@ class TaskSpec(Part):
     schema: {...}}."""
     sampling: Sampling = Sampling()
     """How the answer is generated."""
+    confidence: bool = True
+    """Record how sure the engine was of each answer. Asking the engine for log probabilities has
+    its price: without them a CPU engine was faster by a tenth or more."""
 
     @field_validator("prompt")
     @classmethod

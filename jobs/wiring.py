@@ -152,6 +152,7 @@ def build_tier(spec: JobSpec, tier: TierSpec) -> Tier:
             stop=sampling.stop,
             json_schema=json.dumps(output.json_schema) if isinstance(output, JsonOutput) else None,
             choices=output.labels if isinstance(output, LabelOutput) else (),
+            has_confidence=spec.task.confidence,
             timeout_s=spec.limits.request_timeout_s,
         ),
     )

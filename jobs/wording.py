@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.progress import ErrorExample, Snapshot
+from pipeline.progress import ErrorKind, Snapshot
 
 if TYPE_CHECKING:  # jobs.runs and jobs.status use this file
     from jobs.runs import FoundRun
@@ -47,8 +47,10 @@ def state_words(snapshot: Snapshot) -> str:
     return f"{words}: {snapshot.message}" if snapshot.message else words
 
 
-def error_line(error: ErrorExample) -> str:
-    """One kind of error with one example."""
+def error_line(error: ErrorKind) -> str:
+    """One kind of error, with one example where there is one."""
+    if error.reason is None:
+        return f"{error.code} x {count(error.count)}"
     reason = " ".join(error.reason.split())
     if len(reason) > 200:
         reason = reason[:197] + "..."

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import ray
@@ -29,7 +29,7 @@ class BoardState:
     """What the driver reads."""
 
     open_shards: Counts  # of shards not yet taken off the board
-    errors: tuple[ErrorExample, ...]
+    examples: Mapping[str, ErrorExample]  # one document per error code
     flushed: int  # coordinators that have stopped and journaled all they had
     coordinators: int  # those that still post
 
@@ -40,7 +40,7 @@ class Board:
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self._shards: dict[int, Counts] = {}
-        self._errors: dict[str, dict[str, ErrorExample]] = {}
+        self._examples: dict[str, ErrorExample] = {}
         self._flushed: dict[str, bool] = {}
         self._posted_s: dict[str, float] = {}
         self._taken_off: OrderedDict[int, None] = OrderedDict()
@@ -50,14 +50,15 @@ class Board:
         self,
         coordinator: str,
         shards: Mapping[int, Counts],
-        errors: Sequence[ErrorExample],
+        examples: Sequence[ErrorExample],
         has_flushed: bool,
     ) -> bool:
         """Take a coordinator's cumulative counts; answers whether it should stop."""
         for shard, counts in shards.items():
             if shard not in self._taken_off:
                 self._shards[shard] = counts
-        self._errors[coordinator] = {error.code: error for error in errors}
+        for example in examples:
+            self._examples.setdefault(example.code, example)
         self._flushed[coordinator] = has_flushed
         self._posted_s[coordinator] = self._now()
         return self._is_stopping
@@ -75,18 +76,11 @@ class Board:
 
     def state(self) -> BoardState:
         """Sums over all coordinators."""
-        errors: dict[str, ErrorExample] = {}
-        for by_code in self._errors.values():
-            for code, example in by_code.items():
-                known = errors.get(code)
-                errors[code] = (
-                    example if known is None else replace(known, count=known.count + example.count)
-                )
         oldest_s = self._now() - SILENT_S
         posting = [name for name, posted_s in self._posted_s.items() if posted_s >= oldest_s]
         return BoardState(
             open_shards=sum(self._shards.values(), Counts()),
-            errors=tuple(errors[code] for code in sorted(errors)),
+            examples=dict(self._examples),
             flushed=sum(self._flushed[name] for name in posting),
             coordinators=len(posting),
         )

@@ -15,7 +15,6 @@ import contextlib
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from weakref import WeakValueDictionary
 
 from checkpoints.commit import Outcome, commit_result
@@ -50,7 +49,7 @@ class Coordinator:
         self._fence = Fence(checkpoint, work.fence_token)
         self._open: dict[int, OpenShard] = {}
         self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
-        self._errors: dict[str, ErrorExample] = {}
+        self._examples: dict[str, ErrorExample] = {}
         self._is_stopping = asyncio.Event()
         self._dispatchers = {
             tier.name: Dispatcher(
@@ -85,6 +84,8 @@ class Coordinator:
             journal = Journal(self._checkpoint, shard, new_writer_id())
             opened = OpenShard(shard, journal, past.rows)
             self._open[shard] = opened
+            for row in past.rows.values():
+                self._note_error(row)
             try:
                 if await self._walk_all(opened, documents, past):
                     return await self._commit(opened)
@@ -107,9 +108,9 @@ class Coordinator:
         """Counts of every open shard."""
         return {number: opened.counts() for number, opened in self._open.items()}
 
-    def errors(self) -> tuple[ErrorExample, ...]:
-        """Errors met by this coordinator, by code, with one example each."""
-        return tuple(self._errors.values())
+    def error_examples(self) -> tuple[ErrorExample, ...]:
+        """One document per error code that this coordinator has met."""
+        return tuple(self._examples.values())
 
     @property
     def has_flushed(self) -> bool:
@@ -155,8 +156,7 @@ class Coordinator:
     async def _walk_into(self, opened: OpenShard, document: Prepared, past: JournalState) -> None:
         row = await self._walk(opened.number, document, past.engine_deaths.get(document.ordinal, 0))
         opened.add(row)
-        if row.error_code is not None:
-            self._note_error(row)
+        self._note_error(row)
 
     async def _walk(self, shard: int, document: Prepared, engine_deaths: int) -> ResultRow:
         """One document's way: for each tier that the route allows, generate and judge."""
@@ -205,10 +205,6 @@ class Coordinator:
             await opened.note_engine_death(int(ordinal))
 
     def _note_error(self, row: ResultRow) -> None:
-        code = str(row.error_code)
-        known = self._errors.get(code)
-        self._errors[code] = (
-            ErrorExample(code, 1, row.id, row.error or "")
-            if known is None
-            else replace(known, count=known.count + 1)
-        )
+        if row.error_code is not None and row.error_code not in self._examples:
+            example = ErrorExample(row.error_code, row.id, row.error or "")
+            self._examples[row.error_code] = example

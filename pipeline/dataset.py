@@ -115,7 +115,7 @@ class CoordinatorStage:
             must_stop = await self._board.post.remote(
                 self._coordinator.id,
                 self._coordinator.counts(),
-                self._coordinator.errors(),
+                self._coordinator.error_examples(),
                 self._coordinator.has_flushed,
             )
             if must_stop:

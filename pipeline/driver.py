@@ -28,9 +28,9 @@ from pipeline.board import BoardState
 from pipeline.job import Job
 from pipeline.lease_keeper import LeaseKeeper
 from pipeline.meter import Meter
-from pipeline.progress import Counts, Pace, Snapshot, State
+from pipeline.progress import Counts, Pace, Snapshot, State, error_kinds
 from pipeline.serving import TierState, deploy, tier_states
-from pipeline.status import save_status, spent_so_far_usd
+from pipeline.status import past_attempts, save_status
 from pipeline.waiting import Waiting
 
 TICK_S = 1.0
@@ -74,19 +74,20 @@ class Driver:
         self._receipts = ReceiptLog(checkpoint, lease.token)
         self._before = Counts(
             ok=before.ok,
-            error=before.error,
+            error_codes=before.error_codes,
             restored=before.documents,
             prompt_tokens=before.prompt_tokens,
             output_tokens=before.output_tokens,
         )
         self._committed = Counts()
         self._shards_done = before.shards
-        self._meter = Meter(job.tiers, spent_so_far_usd(checkpoint))
+        self._past = past_attempts(checkpoint)
+        self._meter = Meter(job.tiers, self._past.cost_usd)
         self._pace = Pace()
         self._started_s = time.monotonic()
         self._on_progress = on_progress
         self._should_stop = should_stop
-        self._board_state = BoardState(Counts(), (), 0, 0)
+        self._board_state = BoardState(Counts(), {}, 0, 0)
         self._tiers: dict[str, TierState] = {}
         self._unlogged: list[Receipt] = []
         self._saved_s = self._logged_s = 0.0
@@ -151,7 +152,7 @@ class Driver:
             if isinstance(item, BaseException):
                 raise item
             self._committed += Counts(
-                item.ok, item.error, item.restored, item.prompt_tokens, item.output_tokens
+                item.ok, item.error_codes, item.restored, item.prompt_tokens, item.output_tokens
             )
             self._shards_done += 1
             self._unlogged.append(item)
@@ -252,12 +253,14 @@ class Driver:
             prompt_tokens_per_s=prompt_per_s,
             output_tokens_per_s=output_per_s,
             documents_per_s=documents_per_s,
-            elapsed_s=time.monotonic() - self._started_s,
+            elapsed_s=self._past.elapsed_s + time.monotonic() - self._started_s,
             eta_s=left / documents_per_s if documents_per_s > 0 else None,
             cost_usd=self._meter.usd,
             engines_ready=sum(tier.ready for tier in self._tiers.values()),
             engines_wanted=sum(tier.wanted for tier in self._tiers.values()),
-            first_errors=self._board_state.errors,
+            first_errors=error_kinds(
+                done.error_codes, {**self._past.examples, **self._board_state.examples}
+            ),
             message=message,
         )
 

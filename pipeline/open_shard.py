@@ -81,6 +81,7 @@ class OpenShard:
             documents=counts.documents,
             ok=counts.ok,
             error=counts.error,
+            error_codes=counts.error_codes,
             prompt_tokens=counts.prompt_tokens,
             output_tokens=counts.output_tokens,
             generated=self._generated,
@@ -92,7 +93,7 @@ class OpenShard:
     def _count(self, row: ResultRow) -> None:
         self._counts += Counts(
             ok=row.status == "ok",
-            error=row.status == "error",
+            error_codes={} if row.error_code is None else {row.error_code: 1},
             prompt_tokens=row.prompt_tokens,
             output_tokens=row.output_tokens,
         )

@@ -5,7 +5,8 @@ Boundary: pure; time comes in as an argument. Rendered by `jobs/display.py`, sto
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -30,12 +31,21 @@ FINAL_STATES = frozenset({State.COMPLETED, State.FAILED, State.CANCELLED})
 
 @dataclass(frozen=True, slots=True)
 class ErrorExample:
-    """One kind of error: how often so far, and one document that has it."""
+    """One document that has an error of this kind."""
+
+    code: str
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorKind:
+    """One kind of error: how often so far, and one document that has it, where one is known."""
 
     code: str
     count: int
-    id: str
-    reason: str
+    id: str | None
+    reason: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +53,7 @@ class Counts:
     """Documents and tokens of a part of a run."""
 
     ok: int = 0
-    error: int = 0
+    error_codes: Mapping[str, int] = field(default_factory=dict)  # how many errors have which
     restored: int = 0  # of ok + error: taken from earlier attempts, not generated now
     prompt_tokens: int = 0
     output_tokens: int = 0
@@ -51,11 +61,18 @@ class Counts:
     def __add__(self, other: Counts) -> Counts:
         return Counts(
             self.ok + other.ok,
-            self.error + other.error,
+            dict(Counter(self.error_codes) + Counter(other.error_codes))
+            if other.error_codes
+            else self.error_codes,
             self.restored + other.restored,
             self.prompt_tokens + other.prompt_tokens,
             self.output_tokens + other.output_tokens,
         )
+
+    @property
+    def error(self) -> int:
+        """Documents that ended with an error."""
+        return sum(self.error_codes.values())
 
     @property
     def documents(self) -> int:
@@ -70,7 +87,10 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A run at one moment. Rates cover the last minute; `cost_usd` all attempts of the run."""
+    """A run at one moment.
+
+    Rates cover the last minute; counts, `elapsed_s` and `cost_usd` all attempts of the run.
+    """
 
     state: State
     run_id: str
@@ -90,13 +110,25 @@ class Snapshot:
     cost_usd: float
     engines_ready: int
     engines_wanted: int
-    first_errors: tuple[ErrorExample, ...]
+    first_errors: tuple[ErrorKind, ...]
     message: str | None
 
     @property
     def documents_finished(self) -> int:
         """Documents that have their row."""
         return self.documents_ok + self.documents_error
+
+
+def error_kinds(
+    error_codes: Mapping[str, int], examples: Mapping[str, ErrorExample]
+) -> tuple[ErrorKind, ...]:
+    """Every code that was counted, with its example, in the order of the codes."""
+    kinds = []
+    for code in sorted(error_codes):
+        example = examples.get(code)
+        id_, reason = (None, None) if example is None else (example.id, example.reason)
+        kinds.append(ErrorKind(code, error_codes[code], id_, reason))
+    return tuple(kinds)
 
 
 def starting(message: str) -> Snapshot:

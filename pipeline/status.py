@@ -1,20 +1,21 @@
 """status.json: the last snapshot a driver saved, with the time it did so.
 
-Boundary: what `gleaner status` reads without Ray; a resume takes only the spend so far from it.
+Boundary: what `gleaner status` reads without Ray; a resume takes from it only what `Past` has.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from checkpoints import keys
 from checkpoints.encoding import parse_object
 from checkpoints.errors import CorruptObjectError
 from checkpoints.store import Store
-from pipeline.progress import ErrorExample, Snapshot, State
+from pipeline.progress import ErrorExample, ErrorKind, Snapshot, State
 
 FORMAT_VERSION = 1
 
@@ -25,6 +26,15 @@ class SavedStatus:
 
     saved_unix_s: float
     snapshot: Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What earlier attempts of the run had come to when they last saved their status."""
+
+    cost_usd: float = 0.0
+    elapsed_s: float = 0.0
+    examples: Mapping[str, ErrorExample] = field(default_factory=dict)
 
 
 def save_status(checkpoint: Store, snapshot: Snapshot) -> None:
@@ -48,7 +58,7 @@ def read_status(checkpoint: Store) -> SavedStatus | None:
         return None
     try:
         fields = value["snapshot"]
-        errors = tuple(ErrorExample(**error) for error in fields.pop("first_errors"))
+        errors = tuple(ErrorKind(**error) for error in fields.pop("first_errors"))
         state = State(fields.pop("state"))
         snapshot = Snapshot(state=state, first_errors=errors, **fields)
         return SavedStatus(value["saved_unix_s"], snapshot)
@@ -56,18 +66,27 @@ def read_status(checkpoint: Store) -> SavedStatus | None:
         raise CorruptObjectError(f"{keys.STATUS} is no status: {error}") from error
 
 
-def spent_so_far_usd(checkpoint: Store) -> float:
-    """What earlier attempts of the run had spent when they last saved their status.
+def past_attempts(checkpoint: Store) -> Past:
+    """What earlier attempts had come to; nothing where there were none.
 
-    Asks for nothing else in it, so that a run can be resumed by a version with other fields.
+    Asks for nothing else in the status, so that a version with other fields can resume the run.
+
+    Raises:
+        NewerFormatError, CorruptObjectError: this version cannot read it.
     """
     value = _read(checkpoint)
     if value is None:
-        return 0.0
+        return Past()
     try:
-        return float(value["snapshot"]["cost_usd"])
+        saved = value["snapshot"]
+        examples = {
+            error["code"]: ErrorExample(error["code"], error["id"], error["reason"])
+            for error in saved["first_errors"]
+            if error["id"] is not None
+        }
+        return Past(float(saved["cost_usd"]), float(saved["elapsed_s"]), examples)
     except (KeyError, TypeError, ValueError) as error:
-        raise CorruptObjectError(f"{keys.STATUS} names no cost: {error}") from error
+        raise CorruptObjectError(f"{keys.STATUS} does not say what was spent: {error}") from error
 
 
 def _read(checkpoint: Store) -> dict[str, Any] | None:

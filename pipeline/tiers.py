@@ -51,6 +51,7 @@ class Generation:
     stop: tuple[str, ...]
     json_schema: str | None  # structured output by this JSON Schema (as JSON text)
     choices: tuple[str, ...]  # structured output: exactly one of these
+    has_confidence: bool  # whether the engine computes confidence features
     timeout_s: float | None  # an engine aborts a request that takes longer
 
 

@@ -1,4 +1,4 @@
-"""A vLLM engine behind the `Engine` protocol; beside its scheduler all that imports vllm.
+"""A vLLM engine behind the `Engine` protocol.
 
 Boundary: tokens in, text and a handful of numbers out. Log probabilities are reduced to confidence
 features here and never leave the process.
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 import os
 import time
 from collections.abc import Sequence
@@ -19,13 +18,13 @@ from pipeline.confidence import confidence_of
 from pipeline.engine import (
     Completion,
     EngineDeadError,
-    EngineLimitsError,
     FinishReason,
     Parts,
     Request,
 )
 from pipeline.orphans import mark_replica
-from pipeline.tiers import EngineProfile, Generation, Tier
+from pipeline.tiers import Tier
+from pipeline.vllm_settings import assert_limits, engine_arguments, sampling_parameters
 
 FINISH_REASONS = {  # vLLM's own further ones, "error" and "repetition", are no answers
     "stop": FinishReason.STOP,
@@ -153,117 +152,14 @@ class VLLMEngine:
             finish_reason=finish_reason,
             prompt_tokens=len(request.prompt_tokens),
             output_tokens=len(generated.token_ids),
-            confidence=confidence_of(*chosen_and_runner_up(generated.logprobs)),
+            confidence=confidence_of(*chosen_and_runner_up(generated.logprobs))
+            if self._tier.generation.has_confidence
+            else None,
             engine_s=time.monotonic() - started_s,
         )
 
     def _decode(self, tokens: Sequence[int]) -> str:
         return str(self._tokenizer.decode(list(tokens), skip_special_tokens=True))
-
-
-def engine_arguments(tier: Tier, *, is_on_cpu: bool) -> dict[str, Any]:
-    """Keyword arguments of vLLM's `AsyncEngineArgs` for this tier, every limit explicit."""
-    profile = tier.profile
-    # Stop strings are looked for outside the engine core, which must not run ahead. Shown on
-    # CPUs only, where vLLM schedules no step before the one before it has ended.
-    has_blocks = is_on_cpu and not tier.generation.stop
-    return {
-        "model": tier.model,
-        "revision": tier.revision,
-        "served_model_name": tier.name,
-        "max_model_len": profile.max_model_len,
-        "max_num_seqs": profile.max_num_seqs,
-        "max_num_batched_tokens": profile.max_num_batched_tokens,
-        "dtype": profile.dtype,
-        "gpu_memory_utilization": profile.gpu_memory_utilization,
-        "tensor_parallel_size": profile.tensor_parallel_size,
-        "quantization": profile.quantization,
-        "enforce_eager": profile.enforce_eager,
-        "enable_prefix_caching": profile.enable_prefix_caching,
-        "disable_log_stats": True,
-        "enable_log_requests": False,  # prompts may hold personal data
-        "worker_extension_cls": "pipeline.orphans.EndWithReplica",
-        "scheduler_cls": "pipeline.vllm_scheduler.BlockScheduler" if has_blocks else None,
-        **profile.extra,
-    }
-
-
-def assert_limits(profile: EngineProfile, config: Any) -> None:
-    """Compare vLLM's resolved configuration with the profile.
-
-    Raises:
-        EngineLimitsError: names every limit that differs.
-    """
-    resolved = {
-        "max_model_len": config.model_config.max_model_len,
-        "max_num_seqs": config.scheduler_config.max_num_seqs,
-        "max_num_batched_tokens": config.scheduler_config.max_num_batched_tokens,
-    }
-    wrong = [
-        f"{name}: asked {getattr(profile, name)}, runs with {value}"
-        for name, value in resolved.items()
-        if value != getattr(profile, name)
-    ]
-    if wrong:
-        raise EngineLimitsError(
-            "the engine changed its limits (" + "; ".join(wrong) + "); set them in tiers[].engine"
-        )
-
-
-def sampling_parameters(generation: Generation) -> Any:
-    """vLLM's `SamplingParams`: final output only, two log probabilities per token, kept flat.
-
-    Text is decoded once at the end rather than token by token, unless stop strings need it.
-    """
-    from vllm import SamplingParams
-    from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
-
-    guide = None
-    if generation.json_schema is not None:
-        guide = json_guide(generation.json_schema)
-    elif generation.choices:
-        guide = StructuredOutputsParams(choice=list(generation.choices))
-    return SamplingParams(
-        max_tokens=generation.max_tokens,
-        temperature=generation.temperature,
-        top_p=generation.top_p,
-        seed=generation.seed,
-        stop=list(generation.stop) or None,
-        structured_outputs=guide,
-        logprobs=2,
-        flat_logprobs=True,
-        detokenize=bool(generation.stop),
-        output_kind=RequestOutputKind.FINAL_ONLY,
-        skip_clone=True,
-    )
-
-
-def json_guide(schema: str) -> Any:
-    """vLLM's `StructuredOutputsParams` for an answer that fits the schema."""
-    from vllm.sampling_params import StructuredOutputsParams
-
-    grammar = json_grammar(schema)
-    guide = {"json": json.loads(schema)} if grammar is None else {"grammar": grammar}
-    return StructuredOutputsParams(**guide)
-
-
-def json_grammar(schema: str) -> str | None:
-    """The schema as a grammar (EBNF) that leaves no choice of white space; None if it has none.
-
-    Free white space lets a weak model write blank lines up to max_tokens, and vLLM 0.32 ignores the
-    request's own wish for none (`disable_any_whitespace` is only read from the engine's
-    configuration, where it also forbids the usual blanks after ':' and ','). So the grammar is made
-    here, with the separators of `json.dumps`.
-    """
-    from vllm.v1.structured_output.backend_xgrammar import has_xgrammar_unsupported_json_features
-    from xgrammar import Grammar
-
-    if has_xgrammar_unsupported_json_features(json.loads(schema)):
-        return None  # vLLM takes another backend for it, which allows white space
-    try:
-        return str(Grammar.from_json_schema(schema, any_whitespace=False, separators=(", ", ": ")))
-    except RuntimeError:
-        return None
 
 
 def chosen_and_runner_up(flat: Any) -> tuple[list[float], list[float | None]]:

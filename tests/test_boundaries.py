@@ -14,6 +14,7 @@ RULES = {
     "vllm": {
         "pipeline/vllm_engine.py",
         "pipeline/vllm_scheduler.py",
+        "pipeline/vllm_settings.py",
         "jobs/schema_engine.py",  # asks whether the engine can compile a schema
         "jobs/demo/evaluate.py",
     },

@@ -45,9 +45,10 @@ def run_demo(count: int, out: Path, console: Console) -> int:
     shutil.rmtree(out, ignore_errors=True)
     console.rule(f"1. Write {count:,} documents with known answers")
     write_folder(Order(count, SEED, has_bad_documents=True), out)
-    console.print(f"{out}/documents: jsonl rows, txt, md, html and pdf files, a few of them bad")
+    say(console, f"{out}/documents: jsonl rows, txt, md, html and pdf files")
+    say(console, "a few are bad on purpose: each of them becomes an error row, the run goes on")
 
-    console.rule("2. Start a local Ray and the job, and kill its driver in the middle (SIGKILL)")
+    console.rule("2. Start Ray and the job; SIGKILL its driver in the middle")
     with LocalCluster(head_cpus=CPUS) as cluster:
         environment = os.environ | cluster.environment | {"GLEANER_DEMO": str(out)}
         command = gleaner("run", str(JOB), "--address", cluster.address)
@@ -67,11 +68,16 @@ def run_demo(count: int, out: Path, console: Console) -> int:
 
     console.rule("5. Against the known answers")
     console.print(accuracy_table(out / "output" / "results", out / "documents", out / "gold.jsonl"))
-    console.print(f"results:   {out}/output/results/*.parquet (any Parquet reader)")
-    console.print(f"manifest:  {out}/output/manifest.json")
-    console.print(f"look again: export GLEANER_DEMO={out}; gleaner status {JOB}")
-    console.print(f"took:      {time.monotonic() - started_s:.0f} s")
+    say(console, f"results:   {out}/output/results/*.parquet (any Parquet reader)")
+    say(console, f"manifest:  {out}/output/manifest.json")
+    say(console, f"look again: export GLEANER_DEMO={out}; gleaner status {JOB}")
+    say(console, f"took:      {time.monotonic() - started_s:.0f} s")
     return verified
+
+
+def say(console: Console, line: str) -> None:
+    """A line that a narrow terminal or a log file does not break."""
+    console.print(line, soft_wrap=True)
 
 
 def gleaner(*arguments: str) -> list[str]:

@@ -65,7 +65,9 @@ class TappedEngine:
         await self._inner.check_health()
 
 
-def write_job(folder: Folder, flush_s: float, engines: int = 1) -> None:
+def write_job(
+    folder: Folder, flush_s: float, engines: int = 1, *, has_confidence: bool = True
+) -> None:
     """The job file of the comparison."""
     tier = {
         "name": "large",
@@ -80,6 +82,7 @@ def write_job(folder: Folder, flush_s: float, engines: int = 1) -> None:
             "system": SYSTEM_PROMPT,
             "prompt": "{{ text }}",
             "sampling": {"max_tokens": MAX_TOKENS},
+            "confidence": has_confidence,
         },
         "tiers": [tier],
         "output": "output",

@@ -37,7 +37,7 @@ from tests.infra.s3_servers import CREDENTIALS, make_bucket, ministack_server
 
 DOCUMENTS, QUICK_DOCUMENTS = 20_000, 2_000
 FLUSH_S, OPEN_SHARDS = 5.0, 4  # the defaults of a job
-STEADY = "throughput: Gleaner, steady state"
+STEADY = "throughput: Gleaner with confidence, steady state"
 STEPS = ("journal", "encode", "commit", "sweep")
 
 
@@ -182,6 +182,7 @@ def _receipt(shard: int, rows: Sequence[ResultRow]) -> Receipt:
         documents=len(rows),
         ok=len(rows),
         error=0,
+        error_codes={},
         prompt_tokens=sum(row.prompt_tokens for row in rows),
         output_tokens=sum(row.output_tokens for row in rows),
         generated=len(rows),

@@ -91,6 +91,7 @@ def receipt(shard: int) -> Receipt:
         documents=DOCUMENTS_PER_SHARD,
         ok=DOCUMENTS_PER_SHARD,
         error=0,
+        error_codes={},
         prompt_tokens=1_000_000,
         output_tokens=100_000,
         generated=DOCUMENTS_PER_SHARD,

@@ -96,9 +96,9 @@ def run_stock(folder: Folder, layout: Layout, stock: Stock) -> Outcome:
     return _outcome(folder, folder.output, started_s, total_s, found)
 
 
-def run_gleaner(folder: Folder, layout: Layout) -> Outcome:
+def run_gleaner(folder: Folder, layout: Layout, *, has_confidence: bool) -> Outcome:
     """Gleaner on a private Ray."""
-    write_job(folder, FLUSH_S, layout.engines)
+    write_job(folder, FLUSH_S, layout.engines, has_confidence=has_confidence)
     started_s = time.time()
     _finish(command("gleaner_side", folder.path), layout)
     total_s = time.time() - started_s

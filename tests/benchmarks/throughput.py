@@ -28,7 +28,8 @@ from tests.benchmarks.sides import (
 from tests.benchmarks.workload import LAYOUTS, Folder, Layout, write_workload
 
 RAW, RAW_LOGPROBS = "raw vLLM", "raw vLLM with logprobs"
-RAW_SEVERAL, GLEANER = "raw vLLM in several processes", "Gleaner"
+RAW_SEVERAL = "raw vLLM in several processes"
+GLEANER, GLEANER_CONFIDENCE = "Gleaner without confidence", "Gleaner with confidence"
 STOCKS = (
     # As ray.data.llm comes: the reader makes a handful of blocks, and a block is what is committed.
     Stock("stock ray.data.llm", batch_size=32, rows_per_block=None),
@@ -58,7 +59,10 @@ def measure(documents: int, layouts: Sequence[Layout]) -> list[Figure]:
             best[RAW_LOGPROBS], _ = bench.best(RAW_LOGPROBS, with_logprobs, [layout])
         if several:
             best[RAW_SEVERAL], _ = bench.best(RAW_SEVERAL, raw, several)
-        best[GLEANER], _ = bench.best(GLEANER, run_gleaner, layouts)
+        ours = partial(run_gleaner, has_confidence=False)
+        best[GLEANER], layout = bench.best(GLEANER, ours, layouts)
+        ours = partial(run_gleaner, has_confidence=True)
+        best[GLEANER_CONFIDENCE], _ = bench.best(GLEANER_CONFIDENCE, ours, [layout])
         for stock in STOCKS:
             run = partial(run_stock, stock=stock)
             best[stock.name], found = bench.best(stock.name, run, layouts)
@@ -126,17 +130,22 @@ def _compared(best: dict[str, Outcome], documents: int) -> list[Figure]:
         )
     ours = best[GLEANER].steady_per_s
     stock = max(best[stock.name].steady_per_s for stock in STOCKS)
-    compared = [at_least("throughput: Gleaner against stock", ours / stock, "x", 1.2, PEERS)]
+    sure = best[GLEANER_CONFIDENCE].steady_per_s
+    compared = [
+        at_least("throughput: Gleaner against stock", ours / stock, "x", 1.2, PEERS),
+        plain("throughput: Gleaner with confidence against stock", sure / stock, "x", PEERS),
+    ]
     if RAW in best:
-        against_raw = ours / best[RAW].steady_per_s
-        compared.append(
-            at_least("throughput: Gleaner against raw", against_raw, "x", 0.9, RAW_PEER)
-        )
+        raw, logprobs = best[RAW].steady_per_s, best[RAW_LOGPROBS].steady_per_s
+        named = "throughput: Gleaner with confidence against raw with log probabilities"
+        compared += [
+            at_least("throughput: Gleaner against raw", ours / raw, "x", 0.9, RAW_PEER),
+            plain(named, sure / logprobs, "x", RAW_PEER),
+        ]
     if RAW_SEVERAL in best:
-        against_several = ours / best[RAW_SEVERAL].steady_per_s
-        compared.append(
-            plain("throughput: Gleaner against raw, several", against_several, "x", RAWS_PEER)
-        )
+        several = best[RAW_SEVERAL].steady_per_s
+        named = "throughput: Gleaner against raw in several processes"
+        compared.append(plain(named, ours / several, "x", RAWS_PEER))
     same = 100 * same_answers([outcome.answers for outcome in best.values()], documents)
     named = "throughput: documents with the same answer on every side"
     return [*figures, *compared, at_least(named, same, "%", 98.0)]

@@ -1,5 +1,6 @@
 """Small values for tests: a plan of a few shards, their rows, their result objects."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from checkpoints.plan import PlanHeader, Shard, Slice, read_shards, write_plan
@@ -91,6 +92,7 @@ def receipt_of(shard: int, rows: Sequence[ResultRow], restored: int = 0) -> Rece
         documents=len(rows),
         ok=ok,
         error=len(rows) - ok,
+        error_codes=dict(Counter(one.error_code for one in rows if one.status == "error")),
         prompt_tokens=sum(one.prompt_tokens for one in rows),
         output_tokens=sum(one.output_tokens for one in rows),
         generated=len(rows) - restored,

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from jobs.display import JsonDisplay, LiveDisplay, PlainDisplay, display_for, live_view
 from jobs.wording import duration, plain_line, rate, summary_lines, usd
-from pipeline.progress import ErrorExample, Snapshot, State
+from pipeline.progress import ErrorKind, Snapshot, State
 
 SNAPSHOT = Snapshot(
     state=State.IN_PROGRESS,
@@ -35,7 +35,7 @@ SNAPSHOT = Snapshot(
     first_errors=(),
     message=None,
 )
-TOO_LONG = ErrorExample("too_long", 10, "doc-7", "9000 tokens\nfit into 4096")
+TOO_LONG = ErrorKind("too_long", 10, "doc-7", "9000 tokens\nfit into 4096")
 
 
 class Clock:
@@ -124,7 +124,7 @@ def test_a_view_before_anything_is_known_does_not_fail() -> None:
 
 def test_markup_in_a_document_is_shown_as_it_is() -> None:
     display, _, text = plain()
-    error = ErrorExample("invalid_output", 1, "[red]x[/red]", "[/] [bold")
+    error = ErrorKind("invalid_output", 1, "[red]x[/red]", "[/] [bold")
     display.show(replace(SNAPSHOT, first_errors=(error,)))
     assert "document [red]x[/red]: [/] [bold" in text.getvalue()
 

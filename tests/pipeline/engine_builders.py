@@ -55,6 +55,7 @@ def tier(name: str = "small", **changes: object) -> Tier:
             stop=(),
             json_schema=None,
             choices=(),
+            has_confidence=True,
             timeout_s=None,
         ),
     )

@@ -71,7 +71,7 @@ def test_a_bad_document_is_a_row_and_needs_no_engine() -> None:
     assert (receipt.ok, receipt.error, receipt.generated) == (2, 1, 2)
     assert rows_of(output)[1].error_code == "empty_text"
     assert len(fleet.served) == 2
-    assert [(one.code, one.count, one.id) for one in made.errors()] == [("empty_text", 1, "id-0-1")]
+    assert [(one.code, one.id) for one in made.error_examples()] == [("empty_text", "id-0-1")]
 
 
 def test_a_document_that_fits_no_tier_is_an_error_row() -> None:

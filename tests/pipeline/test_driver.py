@@ -3,6 +3,7 @@
 import queue
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -22,14 +23,15 @@ from pipeline.fake_engine import FakeEngine
 from pipeline.job import Job, RunLimits
 from pipeline.lease_keeper import LeaseKeeper
 from pipeline.outputs import FreeText
-from pipeline.progress import Counts, Snapshot, State
+from pipeline.progress import Counts, ErrorKind, Snapshot, State
 from pipeline.prompts import Prompt
 from pipeline.serving import TierState
+from pipeline.status import save_status
 from pipeline.tiers import Tier
 from tests.pipeline.engine_builders import no_store, plan, tier
 from tests.pipeline.mortal_store import Life, MortalStore
 
-NOTHING = Totals(0, 0, 0, 0, 0, 0, 0, 0, 0.0, (), ())
+NOTHING = Totals(0, 0, 0, 0, {}, 0, 0, 0, 0, 0.0, (), ())
 
 
 def engine_for(_: Tier) -> Engine:
@@ -78,8 +80,19 @@ def driver(
 
 
 def receipt(shard: int, ok: int, error: int = 0, restored: int = 0) -> Receipt:
-    documents = ok + error
-    return Receipt(shard, documents, ok, error, 10, 5, documents - restored, restored, 0.1, 1.0)
+    return Receipt(
+        shard=shard,
+        documents=ok + error,
+        ok=ok,
+        error=error,
+        error_codes={"timeout": error} if error else {},
+        prompt_tokens=10,
+        output_tokens=5,
+        generated=ok + error - restored,
+        restored=restored,
+        cost_usd=0.1,
+        committed_unix_s=1.0,
+    )
 
 
 def handle(board: Board) -> SimpleNamespace:
@@ -106,7 +119,7 @@ def test_a_document_counts_once_when_its_shard_ends_between_two_looks_at_the_boa
 
 
 def test_shards_committed_by_earlier_attempts_count_as_restored() -> None:
-    before = Totals(1, 60, 59, 1, 100, 50, 60, 0, 0.5, (), ())
+    before = Totals(1, 60, 59, 1, {"empty_text": 1}, 100, 50, 60, 0, 0.5, (), ())
     with driver(MemoryStore(), before=before) as its:
         its._take(inbox(receipt(1, 40, restored=5), None), handle(Board()))
         final = its.show(State.COMPLETED)
@@ -115,13 +128,26 @@ def test_shards_committed_by_earlier_attempts_count_as_restored() -> None:
     assert final.prompt_tokens == 110
 
 
+def test_errors_of_all_attempts_are_shown_with_what_is_known_of_them() -> None:
+    before = Totals(1, 60, 58, 2, {"empty_text": 1, "timeout": 1}, 0, 0, 60, 0, 0.5, (), ())
+    store = MemoryStore()
+    empty = ErrorKind("empty_text", 1, "id-2", "empty")
+    with driver(store) as its:
+        save_status(store, replace(its.show(State.FAILED), first_errors=(empty,), elapsed_s=100.0))
+    with driver(store, before=before) as its:
+        its._take(inbox(receipt(1, 38, 2), None), handle(Board()))
+        final = its.show(State.COMPLETED)
+    assert final.first_errors == (empty, ErrorKind("timeout", 3, None, None))
+    assert final.elapsed_s > 100.0
+
+
 def test_the_error_that_ended_the_dataset_is_raised() -> None:
     with driver(MemoryStore()) as its, pytest.raises(ZeroDivisionError):
         its._take(inbox(ZeroDivisionError()), handle(Board()))
 
 
 def reason(its: Driver, ok: int, error: int) -> Stop | None:
-    its._committed = Counts(ok=ok, error=error)
+    its._committed = Counts(ok=ok, error_codes={"timeout": error})
     return its._reason_to_stop()
 
 

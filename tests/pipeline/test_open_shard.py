@@ -182,8 +182,9 @@ def test_counts_and_receipt_tell_restored_from_generated_and_from_neither() -> N
     shard.add(row(2))
     shard.add(error_row(3))
     shard.add(row(4, status="error", result=None, error_code="empty_text", tier=None))
-    assert shard.counts() == Counts(ok=3, error=2, restored=2, prompt_tokens=10, output_tokens=15)
     receipt = shard.receipt(now_unix_s=12.0)
+    assert receipt.error_codes == {"timeout": 1, "empty_text": 1}
+    assert shard.counts() == Counts(3, receipt.error_codes, 2, 10, 15)
     assert (receipt.documents, receipt.ok, receipt.error) == (5, 3, 2)
     assert (receipt.restored, receipt.generated) == (2, 2)
     assert receipt.cost_usd == pytest.approx(5 * 0.25)

@@ -6,8 +6,8 @@ from pipeline.progress import FINAL_STATES, Counts, Pace, State
 
 
 def test_counts_add_up() -> None:
-    total = Counts(1, 2, 1, 10, 20) + Counts(3, 4, 0, 30, 40)
-    assert total == Counts(4, 6, 1, 40, 60)
+    total = Counts(1, {"a": 2}, 1, 10, 20) + Counts(3, {"a": 3, "b": 1}, 0, 30, 40)
+    assert total == Counts(4, {"a": 5, "b": 1}, 1, 40, 60)
     assert (total.documents, total.finished_now) == (10, 9)
 
 
@@ -23,7 +23,7 @@ def test_there_is_no_pace_before_a_span_of_time() -> None:
 def test_pace_is_the_difference_over_the_time() -> None:
     pace = Pace()
     pace.note(10.0, Counts(ok=5, prompt_tokens=50, output_tokens=5))
-    pace.note(14.0, Counts(ok=20, error=5, prompt_tokens=450, output_tokens=105))
+    pace.note(14.0, Counts(ok=20, error_codes={"a": 5}, prompt_tokens=450, output_tokens=105))
     assert pace.per_second() == (5.0, 100.0, 25.0)
 
 

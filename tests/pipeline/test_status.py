@@ -10,8 +10,8 @@ from checkpoints.errors import CorruptObjectError, NewerFormatError
 from checkpoints.memory_store import MemoryStore
 from checkpoints.run import read_run
 from pipeline.manifest import write_manifest
-from pipeline.progress import ErrorExample, Snapshot, State
-from pipeline.status import read_status, save_status, spent_so_far_usd
+from pipeline.progress import ErrorExample, ErrorKind, Snapshot, State
+from pipeline.status import Past, past_attempts, read_status, save_status
 from tests.pipeline.engine_builders import FINGERPRINT, plan
 
 SNAPSHOT = Snapshot(
@@ -33,9 +33,12 @@ SNAPSHOT = Snapshot(
     cost_usd=1.25,
     engines_ready=1,
     engines_wanted=2,
-    first_errors=(ErrorExample("timeout", 2, "id-3", "slow"),),
+    first_errors=(ErrorKind("timeout", 2, "id-3", "slow"), ErrorKind("too_long", 1, None, None)),
     message=None,
 )
+
+
+PAST = Past(1.25, 84.0, {"timeout": ErrorExample("timeout", "id-3", "slow")})
 
 
 def test_a_saved_snapshot_comes_back_whole() -> None:
@@ -58,13 +61,13 @@ def test_the_last_one_saved_is_what_is_read() -> None:
 
 def test_nothing_saved_is_no_status_and_no_spend() -> None:
     assert read_status(MemoryStore()) is None
-    assert spent_so_far_usd(MemoryStore()) == 0.0
+    assert past_attempts(MemoryStore()) == Past()
 
 
-def test_the_spend_is_carried_over() -> None:
+def test_what_was_spent_and_seen_is_carried_over() -> None:
     store = MemoryStore()
     save_status(store, SNAPSHOT)
-    assert spent_so_far_usd(store) == 1.25
+    assert past_attempts(store) == PAST
 
 
 def test_a_run_can_be_resumed_by_a_version_with_other_fields() -> None:
@@ -74,7 +77,7 @@ def test_a_run_can_be_resumed_by_a_version_with_other_fields() -> None:
     value["snapshot"]["a_later_field"] = 1
     del value["snapshot"]["engines_wanted"]
     store.replace(keys.STATUS, json.dumps(value).encode())
-    assert spent_so_far_usd(store) == 1.25
+    assert past_attempts(store) == PAST
     with pytest.raises(CorruptObjectError, match=r"status\.json"):
         read_status(store)
 
@@ -86,7 +89,7 @@ def test_a_damaged_status_says_which_object_it_is(data: bytes) -> None:
     with pytest.raises(CorruptObjectError, match=r"status\.json"):
         read_status(store)
     with pytest.raises(CorruptObjectError, match=r"status\.json"):
-        spent_so_far_usd(store)
+        past_attempts(store)
 
 
 def test_a_status_of_a_newer_format_asks_for_an_upgrade() -> None:
@@ -108,4 +111,9 @@ def test_the_manifest_tells_counts_tokens_and_state() -> None:
     assert value["tokens"] == {"prompt": 1000, "output": 200}
     assert value["fingerprint"] == FINGERPRINT.value
     assert value["plan_digest"] == header.digest
-    assert value["errors"] == [{"code": "timeout", "count": 2, "id": "id-3", "reason": "slow"}]
+    assert value["errors"][0] == {
+        "code": "timeout",
+        "count": 2,
+        "id": "id-3",
+        "reason": "slow",
+    }
