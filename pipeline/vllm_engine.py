@@ -65,11 +65,10 @@ class VLLMEngine:
         from vllm.v1.engine.async_llm import AsyncLLM
 
         mark_replica()
-        is_on_cpu = current_platform.is_cpu()
-        if is_on_cpu:
+        if current_platform.is_cpu():
             for name, value in ON_A_CPU.items():
                 os.environ.setdefault(name, value)
-        arguments = AsyncEngineArgs(**engine_arguments(self._tier, is_on_cpu=is_on_cpu))
+        arguments = AsyncEngineArgs(**engine_arguments(self._tier))
         self._engine = AsyncLLM.from_engine_args(arguments)
         assert_limits(self._tier.profile, self._engine.vllm_config)
         self._tokenizer = self._engine.get_tokenizer()

@@ -12,12 +12,9 @@ from pipeline.engine import EngineLimitsError
 from pipeline.tiers import EngineProfile, Generation, Tier
 
 
-def engine_arguments(tier: Tier, *, is_on_cpu: bool) -> dict[str, Any]:
+def engine_arguments(tier: Tier) -> dict[str, Any]:
     """Keyword arguments of vLLM's `AsyncEngineArgs` for this tier, every limit explicit."""
     profile = tier.profile
-    # Stop strings are looked for outside the engine core, which must not run ahead. Shown on
-    # CPUs only, where vLLM schedules no step before the one before it has ended.
-    has_blocks = is_on_cpu and not tier.generation.stop
     return {
         "model": tier.model,
         "revision": tier.revision,
@@ -34,7 +31,6 @@ def engine_arguments(tier: Tier, *, is_on_cpu: bool) -> dict[str, Any]:
         "disable_log_stats": True,
         "enable_log_requests": False,  # prompts may hold personal data
         "worker_extension_cls": "pipeline.orphans.EndWithReplica",
-        "scheduler_cls": "pipeline.vllm_scheduler.BlockScheduler" if has_blocks else None,
         **profile.extra,
     }
 

@@ -13,7 +13,6 @@ RULES = {
     "ray.serve": {"pipeline/serving.py", QUIETS},
     "vllm": {
         "pipeline/vllm_engine.py",
-        "pipeline/vllm_scheduler.py",
         "pipeline/vllm_settings.py",
         "jobs/schema_engine.py",  # asks whether the engine can compile a schema
         "jobs/demo/evaluate.py",

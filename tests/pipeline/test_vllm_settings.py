@@ -42,7 +42,7 @@ def test_every_limit_that_differs_is_named() -> None:
 
 def test_every_limit_of_the_profile_reaches_the_engine() -> None:
     profile = tier().profile
-    arguments = engine_arguments(tier(), is_on_cpu=True)
+    arguments = engine_arguments(tier())
     for field in dataclasses.fields(EngineProfile):
         if field.name != "extra":
             assert arguments[field.name] == getattr(profile, field.name)
@@ -51,14 +51,14 @@ def test_every_limit_of_the_profile_reaches_the_engine() -> None:
 
 def test_extra_arguments_reach_the_engine_too() -> None:
     profile = replace(tier().profile, extra={"block_size": 32})
-    assert engine_arguments(tier(profile=profile), is_on_cpu=True)["block_size"] == 32
+    assert engine_arguments(tier(profile=profile))["block_size"] == 32
 
 
 def test_every_engine_argument_exists_in_vllm() -> None:
     from vllm import AsyncEngineArgs
 
     known = {field.name for field in dataclasses.fields(AsyncEngineArgs)}
-    assert set(engine_arguments(tier(), is_on_cpu=True)) <= known
+    assert set(engine_arguments(tier())) <= known
 
 
 def test_sampling_is_final_only_with_two_flat_log_probabilities() -> None:
