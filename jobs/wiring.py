@@ -59,6 +59,7 @@ def build_job(spec: JobSpec) -> Job:
         open_output=partial(open_store, store_uri(spec.output, "output")),
         open_checkpoint=partial(open_store, store_uri(spec.checkpoint, "checkpoint")),
         make_engine=make_vllm_engine,
+        read_drain=read_drain,
     )
 
 
@@ -89,6 +90,13 @@ def open_store(uri: str) -> Store:
         return LocalStore(Path(uri.removeprefix("file://")))
     bucket, _, prefix = uri.partition("://")[2].partition("/")
     return S3Store(bucket, prefix)
+
+
+def read_drain() -> float | None:
+    """By when the node of this Ray process is to be left; see `pipeline.drain.ReadDrain`."""
+    from infra.spot.ray_nodes import own_deadline  # Ray takes a second to import
+
+    return own_deadline()
 
 
 def make_vllm_engine(tier: Tier) -> Engine:

@@ -12,6 +12,8 @@ on its work (`EngineDeadError`) makes all that it held suspects: together they r
 everything else of this dispatcher waiting, and are halved when an engine dies on them again, until
 the guilty request is alone. It is answered with `FinishReason.CRASH` after `max_deaths` deaths; the
 others are answered as soon as they have their completion.
+What an engine that has to go hands back leaves its chunk at once and joins another one, with the
+tokens that it has got; nobody waits for the rest of the chunk it came from.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from dataclasses import dataclass, field, replace
 
 from pipeline.engine import Completion, EngineDeadError, FinishReason, Parts, Request
 from pipeline.isolation import Isolation
-from pipeline.losses import EngineLostError, ResendLimits, resending
+from pipeline.losses import EngineLostError, NoEngineError, ResendLimits, resending
 
 LINGER_S = 0.01  # a chunk that is not full waits this long for company,
 HOLD_S = 0.25  # and this long while as many requests are in flight as may be: engines have work
@@ -43,6 +45,7 @@ class DispatchLimits(ResendLimits):
     max_deaths: int = 3
     # A dead engine's replica answers "dead" until it is gone; a suspect sent there would be blamed.
     rest_after_death_s: float = 1.0
+    rest_after_hand_back_s: float = 0.25  # until every router knows that the engine is closed
 
 
 Send = Callable[[Sequence[Request]], Parts]
@@ -169,11 +172,23 @@ class Dispatcher:
             self._investigation = None
 
     async def _answer_resending(self, calls: list[_Call]) -> None:
-        await resending(self._limits)(self._answer, calls)
+        await resending(self._limits)(self._answer_alone, calls)
+
+    async def _answer_alone(self, calls: list[_Call]) -> None:
+        if await self._answer(calls):
+            raise NoEngineError("the engine has to go and handed back what it was sent alone")
 
     async def _share(self, calls: list[_Call]) -> None:
         async with self._isolation.shared():
-            await self._answer(calls)
+            await self._answer(calls, self._take_back)
+
+    def _take_back(self, call: _Call) -> None:
+        """A call that its engine handed back goes with others from now on."""
+        if call.chunk is not None:
+            call.chunk.calls.remove(call)
+            call.chunk = None
+        rest_s = self._limits.rest_after_hand_back_s
+        asyncio.get_running_loop().call_later(rest_s, self._join, call)
 
     async def _try_suspects(self, calls: list[_Call]) -> None:
         """Each group alone, halved when an engine dies on it; what was not tried yet goes first."""
@@ -213,25 +228,35 @@ class Dispatcher:
             call.answer.set_result(crashed(call.request))
         return False
 
-    async def _answer(self, calls: list[_Call]) -> None:
-        """One attempt to answer those calls that still wait for an answer."""
-        waiting = _unanswered(calls)
+    async def _answer(
+        self, calls: list[_Call], take_back: Callable[[_Call], None] | None = None
+    ) -> int:
+        """One attempt to answer those calls that still wait for an answer.
+
+        Gives how many were handed back; each goes to `take_back` at once, if there is one.
+        """
+        waiting, handed_back = _unanswered(calls), 0
         if not waiting:
-            return
+            return 0
         try:
             async with contextlib.aclosing(self._send([call.request for call in waiting])) as parts:
                 async for part in parts:
                     for completion in part:
-                        _hand_over(completion, waiting)
+                        call = _hand_over(completion, waiting)
+                        if call is not None:
+                            handed_back += 1
+                            if take_back is not None:
+                                take_back(call)
         except (EngineLostError, EngineDeadError) as error:
             if isinstance(error, EngineDeadError):
                 loop = asyncio.get_running_loop()
                 self._rested_s = loop.time() + self._limits.rest_after_death_s
             if _unanswered(waiting):
                 raise
-            return  # all answers came before
+            return handed_back  # all answers came before
         if waiting:
             raise WrongAnswersError(f"no answer came for {[call.request.id for call in waiting]}")
+        return handed_back
 
 
 def _unanswered(calls: Sequence[_Call]) -> list[_Call]:
@@ -245,14 +270,17 @@ def _fail(calls: Sequence[_Call], error: Exception) -> None:
         call.answer.set_exception(error)
 
 
-def _hand_over(completion: Completion, waiting: list[_Call]) -> None:
-    """Give a completion to the caller who waits for it; he waits no more."""
+def _hand_over(completion: Completion, waiting: list[_Call]) -> _Call | None:
+    """Give a completion to the caller who waits for it; the call itself if it was handed back."""
     for call in waiting:
         if call.request.id == completion.request_id:
             waiting.remove(call)
+            if completion.finish_reason is FinishReason.HANDED_BACK:
+                call.request = replace(call.request, partial=completion.partial)
+                return call
             if not call.answer.done():
                 call.answer.set_result(completion)
-            return
+            return None
     raise WrongAnswersError(f"an answer came for {completion.request_id}, not asked for here")
 
 

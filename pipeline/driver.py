@@ -165,7 +165,8 @@ class Driver:
             self._board_state = ray.get(board.state.remote())
             self._tiers = dict(tier_states(self._run_id, self._job.tiers))
             if any(not tier.is_deployed for tier in self._tiers.values()):
-                deploy(self._run_id, self._job.tiers, self._job.make_engine)
+                job = self._job
+                deploy(self._run_id, job.tiers, job.make_engine, job.read_drain)
             self._seen_s = now_s
         except RayError:  # the board or Serve's controller restarts
             if now_s - self._seen_s > BLIND_S:

@@ -25,6 +25,24 @@ class FinishReason(StrEnum):
     ABORT = "abort"  # ended from outside; the tokens so far are returned
     REJECTED = "rejected"  # the engine refused the request; `Completion.text` says why
     CRASH = "crash"  # the engine died on it, alone, as often as allowed
+    HANDED_BACK = "handed_back"  # the engine has to go; `Completion.partial` goes on elsewhere
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """What engines that had to go generated of an answer; the next one continues behind it.
+
+    Of every token its log probability and that of the best other one, where confidence is wanted:
+    some features cannot be put together from those of the pieces.
+    """
+
+    tokens: tuple[int, ...] = ()
+    logprobs: tuple[float, ...] = ()
+    runner_up_logprobs: tuple[float | None, ...] = ()
+    engine_s: float = 0.0
+
+
+NOTHING = Partial()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +52,7 @@ class Request:
     id: str
     prompt_tokens: tuple[int, ...]
     engine_deaths: int = 0  # how many engines have died on it when it was alone in its chunk
+    partial: Partial = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +60,9 @@ class Completion:
     """What an engine made of a request.
 
     `engine_s` is the time in seconds from the engine's admission of the request to its end;
-    requests of a batch share those seconds, so their sum exceeds the engine's own time.
+    requests of a batch share those seconds, so their sum exceeds the engine's own time. Text,
+    tokens, confidence and time include the request's `partial`. When it is handed back,
+    `output_tokens` may be more than the tokens in `partial`: the rest is lost.
     """
 
     request_id: str
@@ -51,6 +72,21 @@ class Completion:
     output_tokens: int
     confidence: Confidence | None
     engine_s: float
+    partial: Partial = NOTHING
+
+
+def handed_back(request: Request, partial: Partial, output_tokens: int | None = None) -> Completion:
+    """A request that goes on elsewhere behind `partial`, of `output_tokens` generated in all."""
+    return Completion(
+        request_id=request.id,
+        text="",
+        finish_reason=FinishReason.HANDED_BACK,
+        prompt_tokens=len(request.prompt_tokens),
+        output_tokens=len(partial.tokens) if output_tokens is None else output_tokens,
+        confidence=None,
+        engine_s=partial.engine_s,
+        partial=partial,
+    )
 
 
 class EngineDeadError(RuntimeError):
@@ -78,6 +114,18 @@ class Engine(Protocol):
 
     async def check_health(self) -> None:
         """Raise `EngineDeadError` if the engine is gone; give no answer while it hangs."""
+        ...
+
+    def drain(self, deadline_s: float) -> None:
+        """Be empty before `deadline_s`, a time of the running loop.
+
+        Requests that would not end in time are handed back, and at last those that still run.
+        """
+        ...
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether every further request is handed back."""
         ...
 
 

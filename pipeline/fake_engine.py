@@ -6,12 +6,21 @@ result can be checked against its input. Prompts listed as poison kill it.
 
 from __future__ import annotations
 
-import asyncio
+import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from checkpoints.result import Confidence
-from pipeline.engine import Completion, EngineDeadError, FinishReason, Parts, Request
+from pipeline.drain import Gate
+from pipeline.engine import (
+    Completion,
+    EngineDeadError,
+    FinishReason,
+    Partial,
+    Parts,
+    Request,
+    handed_back,
+)
 
 
 def echo_token_sum(request: Request) -> str:
@@ -19,11 +28,17 @@ def echo_token_sum(request: Request) -> str:
     return str(sum(request.prompt_tokens))
 
 
+def one_token_more(request: Request) -> Partial:
+    """What a fake engine has of an answer when it is cut off."""
+    return replace(request.partial, tokens=(*request.partial.tokens, 1))
+
+
 @dataclass(slots=True)
 class FakeEngine:
     """Implements `Engine`; not a value, because it can die.
 
-    The requests of a call are answered in two parts, the second after another `delay_s`.
+    The requests of a call are answered in two parts, the second after another `delay_s`. Draining
+    ends at the deadline; what is cut off has got one token more.
     """
 
     answer: Callable[[Request], str] = echo_token_sum
@@ -31,9 +46,19 @@ class FakeEngine:
     poison_token: int | None = None  # a prompt that holds this token kills the engine
     is_dead: bool = False
     served: list[str] = field(default_factory=list)
+    _gate: Gate = field(default_factory=lambda: Gate(sys.maxsize, on_end=lambda: None))
 
     async def start(self) -> None:
         """Nothing to load."""
+
+    def drain(self, deadline_s: float) -> None:
+        """Be empty at `deadline_s`, a time of the running loop."""
+        self._gate.drain(deadline_s)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether every further request is handed back."""
+        return self._gate.is_closed
 
     async def generate(self, requests: Sequence[Request]) -> Parts:
         """Answer all, or die of a poisonous one."""
@@ -42,13 +67,19 @@ class FakeEngine:
         ):
             self.is_dead = True
         await self.check_health()
-        half = len(requests) // 2
-        for part in (requests[half:], requests[:half]):
-            await asyncio.sleep(self.delay_s)
-            await self.check_health()
-            self.served.extend(request.id for request in part)
-            if part:
-                yield [self._complete(request) for request in part]
+        async with self._gate.place() as is_admitted:
+            if not is_admitted:
+                yield [handed_back(request, request.partial) for request in requests]
+                return
+            half = len(requests) // 2
+            for part in (requests[half:], requests[:half]):
+                if await self._gate.ends_within(self.delay_s):
+                    yield [handed_back(request, one_token_more(request)) for request in part]
+                    continue
+                await self.check_health()
+                self.served.extend(request.id for request in part)
+                if part:
+                    yield [self._complete(request) for request in part]
 
     async def check_health(self) -> None:
         """Raise when a poisonous prompt has been seen."""
@@ -62,7 +93,7 @@ class FakeEngine:
             text=text,
             finish_reason=FinishReason.STOP,
             prompt_tokens=len(request.prompt_tokens),
-            output_tokens=len(text),
+            output_tokens=len(text) + len(request.partial.tokens),
             confidence=Confidence(
                 mean_logprob=-0.1,
                 min_logprob=-0.5,

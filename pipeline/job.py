@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from checkpoints.encoding import Json
 from pipeline.documents import InputSource
+from pipeline.drain import ReadDrain, never
 from pipeline.engine import EngineFactory
 from pipeline.outputs import OutputFormat
 from pipeline.prompts import Prompt
@@ -47,3 +48,4 @@ class Job:
     open_output: OpenStore
     open_checkpoint: OpenStore
     make_engine: EngineFactory
+    read_drain: ReadDrain = never

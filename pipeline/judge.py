@@ -19,5 +19,7 @@ def judge(completion: Completion, output_format: OutputFormat) -> str | Failure:
             return failure(Code.ENGINE_ERROR, f"the engine refused the request: {completion.text}")
         case FinishReason.ABORT:
             return failure(Code.TIMEOUT, f"no end after {completion.engine_s:.0f} s in the engine")
+        case FinishReason.HANDED_BACK:
+            raise ValueError(f"{completion.request_id} was handed back: it is not at its end")
         case FinishReason.STOP | FinishReason.LENGTH:
             return output_format.parse(completion.text, completion.finish_reason.value)

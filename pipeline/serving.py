@@ -2,10 +2,7 @@
 
 Boundary: deploys one application per run and tier, sends chunks to it, reports how many replicas
 are ready. Serve places, heals and scales; nothing here schedules.
-Invariants: deploying the same tier of the same run again attaches to the replicas that are warm. A
-replica whose engine died ends its process, so that Serve replaces it within seconds. Engines whose
-run has had no driver for `ORPHANED_S` delete their application: they cost money, and a driver that
-resumes later starts new ones.
+Invariant: deploying the same tier of the same run again attaches to the replicas that are warm.
 """
 
 from __future__ import annotations
@@ -13,31 +10,30 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import os
-import time
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+import random
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from ray import serve
 from ray.exceptions import ObjectLostError, RayActorError, RayError
-from ray.serve.config import ProxyLocation
+from ray.serve.config import ProxyLocation, RequestRouterConfig
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
+from ray.serve.request_router import FIFOMixin, PendingRequest, RequestRouter, RunningReplica
 from ray.serve.schema import ApplicationStatus, ReplicaState
 
 from checkpoints.errors import FencedError
-from pipeline.board import is_driver_alive
-from pipeline.engine import Completion, EngineDeadError, EngineFactory, Parts, Request
+from pipeline.drain import ReadDrain
+from pipeline.engine import EngineDeadError, EngineFactory, Parts, Request
 from pipeline.losses import EngineLostError, NoEngineError
+from pipeline.replica import HEALTH_CHECK_S, IS_CLOSED, STOP_GRACE_S, Replica
 from pipeline.tiers import Tier
 
-ORPHANED_S = 600.0
-HEALTH_CHECK_S = 2.0
 HUNG_S = 180.0  # an engine that ends no step for so long is replaced
 ALIVE = (ApplicationStatus.DEPLOYING, ApplicationStatus.RUNNING, ApplicationStatus.UNHEALTHY)
 LOST = (RayActorError, ObjectLostError)  # the replica, its node, or the answer on the way
-LAST_WORDS_S = 0.5  # between the answers of a dead engine's replica and its exit
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,53 +47,23 @@ class TierState:
     lacks_room: bool = False  # the cluster has had no place for a replica for half a minute
 
 
-class Replica:
-    """One engine in one Serve replica."""
+class OpenReplicas(FIFOMixin, RequestRouter):  # type: ignore[misc] # ray.serve has no types here
+    """Routes to the less busy of two replicas, of those that are not closed.
 
-    async def __init__(  # type: ignore[misc] # Serve awaits it, on the loop that will serve
-        self, make_engine: EngineFactory, tier: Tier, run_id: str
-    ) -> None:
-        self._run_id = run_id
-        self._application = application_name(run_id, tier)
-        self._is_dying = False
-        self._engine = make_engine(tier)
-        await self._engine.start()
-        self._driven_s = time.monotonic()
+    As Serve's own power-of-two router does, but a replica that hands everything back is left out;
+    while every replica is, requests wait.
+    """
 
-    async def generate(
-        self, requests: Sequence[Request]
-    ) -> AsyncGenerator[list[Completion] | None, None]:
-        """Completions as they are done; None last when the engine died while it held this chunk.
-
-        Raises:
-            EngineLostError: the engine had died before; this chunk had no part in it.
-        """
-        if self._is_dying:
-            raise EngineLostError("the engine died a moment ago; its replica is about to go")
-        try:
-            async for part in self._engine.generate(requests):
-                yield part
-        except EngineDeadError:
-            self._die()
-            yield None
-
-    async def check_health(self) -> None:
-        """Called by Serve every few seconds; also where a missing driver is noticed."""
-        try:
-            await self._engine.check_health()
-        except EngineDeadError:
-            self._die()
-            raise
-        now_s = time.monotonic()
-        if await asyncio.to_thread(is_driver_alive, self._run_id):
-            self._driven_s = now_s
-        elif now_s - self._driven_s > ORPHANED_S:
-            await asyncio.to_thread(serve.delete, self._application, False)
-
-    def _die(self) -> None:
-        """End this process, so that Serve starts another replica, after its last answers."""
-        self._is_dying = True
-        asyncio.get_running_loop().call_later(LAST_WORDS_S, os._exit, 1)
+    async def choose_replicas(
+        self,
+        candidate_replicas: list[RunningReplica],
+        pending_request: PendingRequest | None = None,
+    ) -> list[list[RunningReplica]]:
+        """At most one rank, of two replicas or fewer."""
+        if pending_request is not None:
+            pending_request.routing_context.should_backoff = True
+        found = [one for one in candidate_replicas if not one.routing_stats.get(IS_CLOSED)]
+        return [random.sample(found, min(2, len(found)))] if found else []
 
 
 class EngineClient:
@@ -145,12 +111,14 @@ def application_name(run_id: str, tier: Tier) -> str:
 
 
 @contextmanager
-def engines(run_id: str, tiers: Sequence[Tier], make_engine: EngineFactory) -> Iterator[None]:
+def engines(
+    run_id: str, tiers: Sequence[Tier], make_engine: EngineFactory, read_drain: ReadDrain
+) -> Iterator[None]:
     """The tiers' engines, from their deployment to the end of the block.
 
     A fenced driver leaves them alone: they are its successor's.
     """
-    deploy(run_id, tiers, make_engine)
+    deploy(run_id, tiers, make_engine, read_drain)
     try:
         yield
     except FencedError:
@@ -161,7 +129,9 @@ def engines(run_id: str, tiers: Sequence[Tier], make_engine: EngineFactory) -> I
     undeploy(run_id, tiers)
 
 
-def deploy(run_id: str, tiers: Sequence[Tier], make_engine: EngineFactory) -> None:
+def deploy(
+    run_id: str, tiers: Sequence[Tier], make_engine: EngineFactory, read_drain: ReadDrain
+) -> None:
     """Start or attach to one application per tier; returns before the engines are ready."""
     serve.start(proxy_location=ProxyLocation.Disabled)
     wanted = {application_name(run_id, tier): tier for tier in tiers}
@@ -181,16 +151,24 @@ def deploy(run_id: str, tiers: Sequence[Tier], make_engine: EngineFactory) -> No
             ray_actor_options=actor_options(tier),
             health_check_period_s=HEALTH_CHECK_S,
             health_check_timeout_s=HUNG_S / 3,  # Serve replaces a replica after three of them
-            graceful_shutdown_timeout_s=5.0,
+            graceful_shutdown_timeout_s=STOP_GRACE_S,
             graceful_shutdown_wait_loop_s=0.5,
             logging_config={"enable_access_log": False},
+            request_router_config=RequestRouterConfig(
+                request_router_class=OpenReplicas, request_routing_stats_period_s=1.0
+            ),
         )
         serve._run(  # serve.run waits for every replica; spot capacity may not be there for all
-            deployment.bind(make_engine, tier, run_id),
+            deployment.bind(make_engine, tier, run_id, read_drain, partial(_delete, name)),
             _blocking=False,
             name=name,
             route_prefix=None,
         )
+
+
+def _delete(application: str) -> None:
+    """Called by a replica that has no driver any more."""
+    serve.delete(application, _blocking=False)
 
 
 def actor_options(tier: Tier) -> dict[str, object]:

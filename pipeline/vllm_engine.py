@@ -15,16 +15,25 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.confidence import confidence_of
+from pipeline.drain import Gate
 from pipeline.engine import (
+    NOTHING,
     Completion,
     EngineDeadError,
     FinishReason,
+    Partial,
     Parts,
     Request,
+    handed_back,
 )
 from pipeline.orphans import mark_replica
 from pipeline.tiers import Tier
-from pipeline.vllm_settings import assert_limits, engine_arguments, sampling_parameters
+from pipeline.vllm_settings import (
+    assert_limits,
+    can_be_continued,
+    engine_arguments,
+    sampling_parameters,
+)
 
 FINISH_REASONS = {  # vLLM's own further ones, "error" and "repetition", are no answers
     "stop": FinishReason.STOP,
@@ -52,7 +61,9 @@ class VLLMEngine:
         self._tokenizer: Any = None
         self._attempts = itertools.count()  # vLLM wants an id per attempt
         # A request's time starts when the engine can have it, not while more than enough wait.
-        self._places = asyncio.Semaphore(tier.in_flight_per_replica)
+        self._gate = Gate(tier.in_flight_per_replica, on_end=self._end_running)
+        self._running: set[str] = set()
+        self._ending: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Load the model; blocks its thread for the seconds to minutes that takes.
@@ -111,8 +122,22 @@ class VLLMEngine:
         except VLLMEngineDeadError as error:
             raise EngineDeadError(str(error)) from error
 
+    def drain(self, deadline_s: float) -> None:
+        """Be empty before `deadline_s`, a time of the running loop."""
+        self._gate.drain(deadline_s)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether every further request is handed back."""
+        return self._gate.is_closed
+
+    def _end_running(self) -> None:
+        self._ending = asyncio.create_task(self._engine.abort(list(self._running)))
+
     async def _admit(self, request: Request) -> Completion:
-        async with self._places:
+        async with self._gate.place() as is_admitted:
+            if not is_admitted:
+                return handed_back(request, request.partial)
             return await self._generate(request)
 
     async def _generate(self, request: Request) -> Completion:
@@ -122,12 +147,16 @@ class VLLMEngine:
 
         started_s = time.monotonic()
         final = None
+        attempt = f"{request.id}.{next(self._attempts)}"
+        self._running.add(attempt)
         try:
             async with asyncio.timeout(self._tier.generation.timeout_s):
                 async for output in self._engine.generate(
-                    TokensPrompt(prompt_token_ids=list(request.prompt_tokens)),
-                    self._sampling,
-                    request_id=f"{request.id}.{next(self._attempts)}",
+                    TokensPrompt(
+                        prompt_token_ids=[*request.prompt_tokens, *request.partial.tokens]
+                    ),
+                    self._sampling_after(request.partial),
+                    request_id=attempt,
                 ):
                     final = output
         except TimeoutError:
@@ -138,27 +167,54 @@ class VLLMEngine:
             if self._engine.errored:
                 raise EngineDeadError(str(error)) from error
             return unanswered(request, FinishReason.REJECTED, str(error.__cause__ or error))
+        finally:
+            self._running.discard(attempt)
         if final is None:
             return unanswered(request, FinishReason.REJECTED, "the engine gave no output")
         generated = final.outputs[0]
+        spent_s = time.monotonic() - started_s
+        whole = continued(request.partial, generated, spent_s)
+        if generated.finish_reason == "abort" and self._gate.has_ended:
+            can_go_on = can_be_continued(self._tier.generation)
+            return handed_back(request, whole if can_go_on else NOTHING, len(whole.tokens))
         finish_reason = FINISH_REASONS.get(generated.finish_reason)
         if finish_reason is None:
             ended = f"vLLM ended the generation as {generated.finish_reason!r}"
-            return unanswered(request, FinishReason.REJECTED, ended, time.monotonic() - started_s)
+            return unanswered(request, FinishReason.REJECTED, ended, spent_s)
         return Completion(
             request_id=request.id,
-            text=generated.text if self._sampling.detokenize else self._decode(generated.token_ids),
+            text=generated.text if self._sampling.detokenize else self._decode(whole.tokens),
             finish_reason=finish_reason,
             prompt_tokens=len(request.prompt_tokens),
-            output_tokens=len(generated.token_ids),
-            confidence=confidence_of(*chosen_and_runner_up(generated.logprobs))
-            if self._tier.generation.has_confidence
-            else None,
-            engine_s=time.monotonic() - started_s,
+            output_tokens=len(whole.tokens),
+            confidence=confidence_of(whole.logprobs, whole.runner_up_logprobs),
+            engine_s=whole.engine_s,
         )
+
+    def _sampling_after(self, partial: Partial) -> Any:
+        """The sampling parameters for what is left of an answer."""
+        if not partial.tokens:
+            return self._sampling
+        left = self._sampling.clone()
+        left.max_tokens = self._sampling.max_tokens - len(partial.tokens)
+        return left
 
     def _decode(self, tokens: Sequence[int]) -> str:
         return str(self._tokenizer.decode(list(tokens), skip_special_tokens=True))
+
+
+def continued(partial: Partial, generated: Any, spent_s: float) -> Partial:
+    """The tokens so far and those that vLLM generated behind them, as one."""
+    chosen: list[float] = []
+    runner_up: list[float | None] = []
+    if generated.logprobs is not None:
+        chosen, runner_up = chosen_and_runner_up(generated.logprobs)
+    return Partial(
+        tokens=(*partial.tokens, *generated.token_ids),
+        logprobs=(*partial.logprobs, *chosen),
+        runner_up_logprobs=(*partial.runner_up_logprobs, *runner_up),
+        engine_s=partial.engine_s + spent_s,
+    )
 
 
 def chosen_and_runner_up(flat: Any) -> tuple[list[float], list[float | None]]:

@@ -64,6 +64,13 @@ class TappedEngine:
     async def check_health(self) -> None:
         await self._inner.check_health()
 
+    def drain(self, deadline_s: float) -> None:
+        self._inner.drain(deadline_s)
+
+    @property
+    def is_closed(self) -> bool:
+        return self._inner.is_closed
+
 
 def write_job(
     folder: Folder, flush_s: float, engines: int = 1, *, has_confidence: bool = True

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.engine import Engine, Parts, Request
+from pipeline.engine import Engine, FinishReason, Parts, Request
 from pipeline.fake_engine import FakeEngine
 from pipeline.tiers import Tier
 from pipeline.vllm_engine import VLLMEngine
@@ -39,6 +39,7 @@ class CountedEngine:
         self._inner = inner
         name = f"{os.getpid()}-{id(self)}"
         self._file = (folder / f"{name}.log").open("a", buffering=1)
+        self._handed_back = (folder / f"{name}.back").open("a", buffering=1)
         self._aborted = (folder / f"{name}.aborted").open("a", buffering=1)
 
     async def start(self) -> None:
@@ -47,7 +48,10 @@ class CountedEngine:
     async def generate(self, requests: Sequence[Request]) -> Parts:
         try:
             async for part in self._inner.generate(requests):
-                self._file.write("".join(f"{completion.request_id}\n" for completion in part))
+                for completion in part:
+                    is_back = completion.finish_reason is FinishReason.HANDED_BACK
+                    file = self._handed_back if is_back else self._file
+                    file.write(f"{completion.request_id} {completion.output_tokens}\n")
                 yield part
         except (asyncio.CancelledError, GeneratorExit):
             self._aborted.write(f"{requests[0].id}\n")
@@ -56,12 +60,28 @@ class CountedEngine:
     async def check_health(self) -> None:
         await self._inner.check_health()
 
+    def drain(self, deadline_s: float) -> None:
+        self._inner.drain(deadline_s)
+
+    @property
+    def is_closed(self) -> bool:
+        return self._inner.is_closed
+
 
 def served(folder: Path) -> list[str]:
     """Every request id that any engine answered, with repetitions."""
-    return [line for file in folder.glob("*.log") for line in file.read_text().splitlines()]
+    return [line.split()[0] for line in _lines(folder, "log")]
+
+
+def handed_back(folder: Path) -> dict[str, int]:
+    """Requests that an engine handed back, with the tokens that it had generated of the answer."""
+    return {name: int(tokens) for name, tokens in map(str.split, _lines(folder, "back"))}
 
 
 def aborted(folder: Path) -> list[str]:
     """The first request of every call that an engine was told to give up."""
-    return [line for file in folder.glob("*.aborted") for line in file.read_text().splitlines()]
+    return _lines(folder, "aborted")
+
+
+def _lines(folder: Path, kind: str) -> list[str]:
+    return [line for file in folder.glob(f"*.{kind}") for line in file.read_text().splitlines()]

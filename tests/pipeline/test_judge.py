@@ -48,6 +48,8 @@ def test_a_reason_is_one_line_of_bounded_length() -> None:
     assert len(failed.reason) < 1100
 
 
-def test_every_finish_reason_is_judged() -> None:
-    for reason in FinishReason:
+def test_every_finish_reason_of_an_end_is_judged() -> None:
+    with pytest.raises(ValueError, match="handed back"):
+        judge(completion(finish_reason=FinishReason.HANDED_BACK), FreeText())
+    for reason in set(FinishReason) - {FinishReason.HANDED_BACK}:
         assert judge(completion(finish_reason=reason), FreeText()) is not None

@@ -209,7 +209,9 @@ def test_requests_that_nobody_waits_for_are_aborted() -> None:
 
 @pytest.mark.parametrize("reason", ["error", "repetition", None])
 def test_an_end_that_is_no_answer_is_a_rejection(reason: str | None) -> None:
-    made = generated(engine_that(None, finish_reason=reason, text="?", token_ids=[1]))
+    made = generated(
+        engine_that(None, finish_reason=reason, text="?", token_ids=[1], logprobs=None)
+    )
     assert made.finish_reason is FinishReason.REJECTED
     assert str(reason) in made.text
 

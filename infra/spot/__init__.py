@@ -1,0 +1,1 @@
+"""Nodes that may have to go: what Ray knows of them."""

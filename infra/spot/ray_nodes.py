@@ -1,0 +1,81 @@
+"""Ray's nodes and their drain state; private Ray APIs, all in this file.
+
+Boundary: Ray 2.60 offers draining to its autoscaler and a hidden command only; `tests/infra/
+test_ray_nodes.py` pins what is used here. Ray's drain state is the one truth about a node that has
+to go, whoever told Ray: a sentinel, `ray drain-node`, the autoscaler or KubeRay.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from typing import Any
+
+import ray
+from ray._raylet import GcsClient  # type: ignore[attr-defined]
+from ray.core.generated import autoscaler_pb2
+
+TIMEOUT_S = 5.0
+
+
+class DrainRefusedError(RuntimeError):
+    """Ray did not accept that a node is drained; the message says why."""
+
+
+def drain(node_id: str, deadline_unix_s: float | None, reason: str) -> None:
+    """Tell Ray that a node goes: nothing new is placed there, Serve starts replacements.
+
+    `node_id` in hex. Without a deadline the node is cordoned: what runs there may end in its own
+    time. A second call replaces the deadline of the first.
+
+    Raises:
+        DrainRefusedError: Ray refused, or knows no such node.
+        ConnectionError: Ray's control service does not answer.
+    """
+    if node_id not in {node["NodeID"] for node in ray.nodes() if node["Alive"]}:
+        raise DrainRefusedError(f"Ray has no live node {node_id}")  # Ray itself would say nothing
+    deadline_ms = 0 if deadline_unix_s is None else max(1, round(deadline_unix_s * 1000))
+    try:
+        is_accepted, refusal = _gcs(_address()).drain_node(
+            node_id,
+            autoscaler_pb2.DrainNodeReason.Value("DRAIN_NODE_REASON_PREEMPTION"),
+            reason,
+            deadline_ms,
+        )
+    except ray.exceptions.RpcError as error:
+        raise ConnectionError(f"Ray's control service does not answer: {error}") from error
+    if not is_accepted:
+        raise DrainRefusedError(f"Ray does not drain {node_id}: {refusal}")
+
+
+def draining() -> dict[str, float]:
+    """Live nodes that drain, by hex id: until when in unix seconds, inf without a deadline.
+
+    Raises:
+        ConnectionError: Ray's control service does not answer.
+    """
+    try:
+        found = _gcs(_address()).get_draining_nodes(timeout=TIMEOUT_S)
+    except ray.exceptions.RpcError as error:
+        raise ConnectionError(f"Ray's control service does not answer: {error}") from error
+    return {node_id: deadline_ms / 1000 or math.inf for node_id, deadline_ms in found.items()}
+
+
+def own_deadline() -> float | None:
+    """Until when the node of this Ray process is to be left, in unix seconds.
+
+    inf when it is to be left, but not by when; None when it stays, or while nobody can tell.
+    """
+    try:
+        return draining().get(ray.get_runtime_context().get_node_id())
+    except ConnectionError:
+        return None
+
+
+def _address() -> str:
+    return str(ray.get_runtime_context().gcs_address)
+
+
+@cache
+def _gcs(address: str) -> Any:
+    return GcsClient(address=address)

@@ -1,0 +1,147 @@
+"""How an engine spends its last seconds: what still fits, what is handed back, when it ends.
+
+Boundary: decides; the engine generates and ends requests, and nobody here knows why it has to go.
+Invariants: the earliest deadline it was given holds. Requests are admitted for as long as one that
+takes as long as most recent ones did would end in time. What is running `MARGIN_S` before the
+deadline is ended then, so that its tokens can leave the node.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+
+MARGIN_S = 3.0  # to hand back tokens and say goodbye
+PACE_OF = 200  # requests; the latest
+PACE_QUANTILE = 0.9
+
+
+class Pace:
+    """How long the latest requests took."""
+
+    def __init__(self) -> None:
+        self._spent_s: deque[float] = deque(maxlen=PACE_OF)
+
+    def note(self, spent_s: float) -> None:
+        """A request was in the engine for so long, from its admission to its end."""
+        self._spent_s.append(spent_s)
+
+    def predicted_s(self) -> float | None:
+        """So long, or shorter, is what 90 % of the latest took; None before the first."""
+        if not self._spent_s:
+            return None
+        ordered = sorted(self._spent_s)
+        return ordered[math.ceil(PACE_QUANTILE * len(ordered)) - 1]
+
+
+def last_admission_s(now_s: float, end_s: float, predicted_s: float | None) -> float:
+    """Until when a request may begin that should end at `end_s`.
+
+    Where nothing is known of the pace, half of what is left is for beginning.
+    """
+    if predicted_s is None:
+        return now_s + max(0.0, end_s - now_s) / 2
+    return end_s - predicted_s
+
+
+class Gate:
+    """An engine's places; closed for good once what begins would not end in time.
+
+    Made anywhere, used inside one asyncio loop. Times are that loop's.
+    """
+
+    def __init__(self, places: int, *, on_end: Callable[[], None]) -> None:
+        self._places = asyncio.Semaphore(places)
+        self._on_end = on_end
+        self._pace = Pace()
+        self._end_s = math.inf
+        self._timers: list[asyncio.TimerHandle] = []
+        self._closed = asyncio.Event()
+        self._ended = asyncio.Event()
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether there is a deadline."""
+        return self._end_s < math.inf
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether every further request is handed back."""
+        return self._closed.is_set()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether what still ran was told to end."""
+        return self._ended.is_set()
+
+    async def ends_within(self, seconds: float) -> bool:
+        """Wait so long; True as soon as what runs is told to end."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._ended.wait(), seconds)
+        return self.has_ended
+
+    def drain(self, deadline_s: float) -> None:
+        """Be done before `deadline_s`; a later deadline than one given before changes nothing."""
+        end_s = deadline_s - MARGIN_S
+        if end_s >= self._end_s:
+            return
+        self._end_s = end_s
+        loop = asyncio.get_running_loop()
+        closes_s = last_admission_s(loop.time(), end_s, self._pace.predicted_s())
+        for timer in self._timers:
+            timer.cancel()
+        self._timers = [loop.call_at(closes_s, self._close), loop.call_at(end_s, self._end)]
+
+    @asynccontextmanager
+    async def place(self) -> AsyncGenerator[bool, None]:
+        """A place for one request, waited for; False at once when the gate closes instead."""
+        if not await self._enter():
+            yield False
+            return
+        entered_s = asyncio.get_running_loop().time()
+        try:
+            yield True
+        finally:
+            self._places.release()
+            if not self.has_ended:
+                self._pace.note(asyncio.get_running_loop().time() - entered_s)
+
+    async def _enter(self) -> bool:
+        if self.is_closed:
+            return False
+        if not self._places.locked():
+            await self._places.acquire()
+            return True
+        entering = asyncio.create_task(self._places.acquire())
+        closing = asyncio.create_task(self._closed.wait())
+        try:
+            await asyncio.wait((entering, closing), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            closing.cancel()
+            if not entering.done():
+                entering.cancel()
+            elif self.is_closed or asyncio.current_task().cancelling():  # type: ignore[union-attr]
+                self._places.release()
+        return entering.done() and not self.is_closed
+
+    def _close(self) -> None:
+        self._closed.set()
+
+    def _end(self) -> None:
+        self._closed.set()
+        self._ended.set()
+        self._on_end()
+
+
+ReadDrain = Callable[[], float | None]
+"""By when this node is to be left, in unix seconds; inf when it is, but not by when; None when it
+stays. Picklable; asked every second in a thread of the replica's process."""
+
+
+def never() -> float | None:
+    """The deadline of a node that stays."""
+    return None

@@ -1,0 +1,113 @@
+"""One engine in one Serve replica: its health, its driver, its end.
+
+Boundary: Serve makes it and calls it; it knows of Serve only what it is handed.
+Invariants: a replica whose engine died ends its process, so that Serve replaces it within seconds.
+Engines whose run has had no driver for `ORPHANED_S` delete their application: they cost money, and
+a driver that resumes later starts new ones. A replica on a node that drains ends its process once
+its engine is empty: a node without work leaves Ray by itself, long before the others would notice
+its death.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+
+from pipeline.board import is_driver_alive
+from pipeline.drain import ReadDrain
+from pipeline.engine import Completion, EngineDeadError, EngineFactory, Request
+from pipeline.losses import EngineLostError
+from pipeline.tiers import Tier
+
+ORPHANED_S = 600.0
+HEALTH_CHECK_S = 2.0
+DRAIN_CHECK_S = 1.0
+STOP_GRACE_S = 12.0  # a replica that Serve stops has so long to end its calls
+# Serve does not say that it stops a replica, but it checks the health of such a one no more.
+UNCHECKED_S = 3 * HEALTH_CHECK_S
+LAST_WORDS_S = 0.5  # between the last answers of a replica and its exit
+IS_CLOSED = "is_closed"
+
+
+class Replica:
+    """Made and called by Serve, on one asyncio loop."""
+
+    async def __init__(  # type: ignore[misc] # Serve awaits it, on the loop that will serve
+        self,
+        make_engine: EngineFactory,
+        tier: Tier,
+        run_id: str,
+        read_drain: ReadDrain,
+        undeploy: Callable[[], None],
+    ) -> None:
+        self._run_id = run_id
+        self._read_drain = read_drain
+        self._undeploy = undeploy
+        self._is_dying = False
+        self._calls = 0
+        self._engine = make_engine(tier)
+        await self._engine.start()
+        self._driven_s = self._checked_s = time.monotonic()
+        self._watching = asyncio.create_task(self._watch_drain())
+
+    async def generate(
+        self, requests: Sequence[Request]
+    ) -> AsyncGenerator[list[Completion] | None, None]:
+        """Completions as they are done; None last when the engine died while it held this chunk.
+
+        Raises:
+            EngineLostError: the engine had died before; this chunk had no part in it.
+        """
+        if self._is_dying:
+            raise EngineLostError("the engine died a moment ago; its replica is about to go")
+        self._calls += 1
+        try:
+            async for part in self._engine.generate(requests):
+                yield part
+        except EngineDeadError:
+            self._die()
+            yield None
+        finally:
+            self._calls -= 1
+
+    async def check_health(self) -> None:
+        """Called by Serve every few seconds; also where a missing driver is noticed."""
+        self._checked_s = time.monotonic()
+        try:
+            await self._engine.check_health()
+        except EngineDeadError:
+            self._die()
+            raise
+        now_s = time.monotonic()
+        if await asyncio.to_thread(is_driver_alive, self._run_id):
+            self._driven_s = now_s
+        elif now_s - self._driven_s > ORPHANED_S:
+            await asyncio.to_thread(self._undeploy)
+
+    def record_routing_stats(self) -> dict[str, bool]:
+        """Called by Serve every second; routers of all coordinators see it."""
+        return {IS_CLOSED: self._engine.is_closed}
+
+    async def _watch_drain(self) -> None:
+        while not (self._engine.is_closed and self._calls == 0):
+            await asyncio.sleep(DRAIN_CHECK_S)
+            deadline_unix_s = await asyncio.to_thread(self._read_drain)
+            if deadline_unix_s is not None:
+                self._drain(deadline_unix_s)
+        self._die()
+
+    def _drain(self, deadline_unix_s: float) -> None:
+        left_s = deadline_unix_s - time.time()
+        unchecked_s = time.monotonic() - self._checked_s
+        if unchecked_s > UNCHECKED_S:
+            left_s = min(left_s, STOP_GRACE_S - unchecked_s)
+        if left_s < math.inf:
+            self._engine.drain(asyncio.get_running_loop().time() + left_s)
+
+    def _die(self) -> None:
+        """End this process, so that Serve starts another replica, after its last answers."""
+        self._is_dying = True
+        asyncio.get_running_loop().call_later(LAST_WORDS_S, os._exit, 1)
