@@ -13,6 +13,7 @@ import sys
 import time
 
 from jobs.ray_session import ray_session
+from pipeline.drain import never
 from pipeline.engine import Request
 from pipeline.serving import EngineClient, application_name, deploy, tier_states, undeploy
 from tests.flows.counting import CountedFactory
@@ -34,7 +35,7 @@ async def leave_and_stay(client: EngineClient) -> dict[str, list[str]]:
 def main(address: str, counts: str) -> None:
     its = [tier()]
     with ray_session(address, show_worker_logs=False):
-        deploy("leaving", its, CountedFactory(counts, delay_s=2.0))
+        deploy("leaving", its, CountedFactory(counts, delay_s=2.0), never)
         deadline_s = time.monotonic() + WAIT_S
         while not tier_states("leaving", its)["small"].ready:
             if time.monotonic() > deadline_s:
