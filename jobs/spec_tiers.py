@@ -21,7 +21,8 @@ class EngineSpec(Part):
     dtype: Literal["auto", "float16", "bfloat16", "float32"] = "auto"
     """The type of weights and activations; auto takes the model's own."""
     gpu_memory_utilization: Share = 0.9
-    """The share of GPU memory for weights, activations and KV cache. Ignored on a CPU."""
+    """The share of GPU memory for weights, activations and KV cache. On a CPU it does not count:
+    the cache gets VLLM_CPU_KVCACHE_SPACE GiB, by default a tenth of memory, 1 to 4."""
     tensor_parallel_size: Count = 1
     """GPUs that share one replica's model."""
     quantization: Text | None = None

@@ -136,14 +136,16 @@ def finish_shards(
     context.enable_progress_bars = False
     context.max_errored_blocks = 0
     context.execution_no_progress_timeout_s = -1  # waiting for capacity is not a failure
+    read_tasks = min(len(pending), MAX_READ_TASKS)
     with DataContext.current(context), warnings.catch_warnings():
         # There is no other way yet to say that a read may be retried for ever (ray 2.60).
         warnings.filterwarnings("ignore", message=".*ray_remote_args.*")
         dataset = ray.data.read_datasource(
             ShardSource(pending, prepare),
-            override_num_blocks=min(len(pending), MAX_READ_TASKS),
+            override_num_blocks=read_tasks,
             num_cpus=READ_CPUS,
-            concurrency=work.coordinators * work.shards_in_flight,  # more would read for nobody
+            # More would read for nobody.
+            concurrency=min(read_tasks, work.coordinators * work.shards_in_flight),
             label_selector=NOT_AN_ENGINE_NODE,
             ray_remote_args={"max_retries": -1},
         ).map_batches(

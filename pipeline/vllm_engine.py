@@ -14,6 +14,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import psutil
+
 from pipeline.confidence import confidence_of
 from pipeline.drain import Gate
 from pipeline.engine import (
@@ -77,7 +79,8 @@ class VLLMEngine:
 
         mark_replica()
         if current_platform.is_cpu():
-            for name, value in ON_A_CPU.items():
+            cache_gib = cpu_cache_gib(psutil.virtual_memory().total)
+            for name, value in {**ON_A_CPU, "VLLM_CPU_KVCACHE_SPACE": str(cache_gib)}.items():
                 os.environ.setdefault(name, value)
         arguments = AsyncEngineArgs(**engine_arguments(self._tier))
         self._engine = AsyncLLM.from_engine_args(arguments)
@@ -201,6 +204,15 @@ class VLLMEngine:
 
     def _decode(self, tokens: Sequence[int]) -> str:
         return str(self._tokenizer.decode(list(tokens), skip_special_tokens=True))
+
+
+def cpu_cache_gib(memory_bytes: int) -> int:
+    """The KV cache of an engine on a CPU: a tenth of the machine's memory, 1 to 4 GiB.
+
+    By itself vLLM would take `gpu_memory_utilization` of all memory, and fail where that much is
+    not free.
+    """
+    return max(1, min(4, memory_bytes // 10 // 2**30))
 
 
 def continued(partial: Partial, generated: Any, spent_s: float) -> Partial:

@@ -42,7 +42,7 @@ def drain(node_id: str, deadline_unix_s: float | None, reason: str) -> None:
             reason,
             deadline_ms,
         )
-    except ray.exceptions.RpcError as error:
+    except (ray.exceptions.RayError, OSError) as error:
         raise ConnectionError(f"Ray's control service does not answer: {error}") from error
     if not is_accepted:
         raise DrainRefusedError(f"Ray does not drain {node_id}: {refusal}")
@@ -56,7 +56,7 @@ def draining() -> dict[str, float]:
     """
     try:
         found = _gcs(_address()).get_draining_nodes(timeout=TIMEOUT_S)
-    except ray.exceptions.RpcError as error:
+    except (ray.exceptions.RayError, OSError) as error:
         raise ConnectionError(f"Ray's control service does not answer: {error}") from error
     return {node_id: deadline_ms / 1000 or math.inf for node_id, deadline_ms in found.items()}
 

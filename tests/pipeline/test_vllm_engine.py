@@ -11,6 +11,7 @@ from pipeline.vllm_engine import (
     FINISH_REASONS,
     VLLMEngine,
     chosen_and_runner_up,
+    cpu_cache_gib,
     unanswered,
 )
 from tests.pipeline.engine_builders import all_of, tier
@@ -224,3 +225,10 @@ def test_a_text_that_a_stop_string_left_empty_stays_empty() -> None:
     )
     made = generated(engine)
     assert (made.text, made.finish_reason, made.output_tokens) == ("", FinishReason.STOP, 1)
+
+
+@pytest.mark.parametrize(("memory_gib", "cache_gib"), [(2, 1), (8, 1), (24, 2), (64, 4), (512, 4)])
+def test_the_cache_of_an_engine_on_a_cpu_leaves_most_memory_free(
+    memory_gib: int, cache_gib: int
+) -> None:
+    assert cpu_cache_gib(memory_gib * 2**30) == cache_gib
