@@ -93,7 +93,7 @@ def encode_shard(
         "write_id": write_id,
         "fingerprint": fingerprint,
         "passthrough": list(passthrough_names),
-        "receipt": asdict(receipt),
+        "receipt": asdict(receipt) | {"error_codes": dict(receipt.error_codes)},
     }
     names, arrays = _columns(ordered, passthrough_names)
     schema = pa.schema(

@@ -45,7 +45,7 @@ class DispatchLimits(ResendLimits):
     max_deaths: int = 3
     # A dead engine's replica answers "dead" until it is gone; a suspect sent there would be blamed.
     rest_after_death_s: float = 1.0
-    rest_after_hand_back_s: float = 0.25  # until every router knows that the engine is closed
+    rest_after_hand_back_s: float = 0.25  # routers learn within a second or so that it is closed
 
 
 Send = Callable[[Sequence[Request]], Parts]
@@ -187,6 +187,8 @@ class Dispatcher:
         if call.chunk is not None:
             call.chunk.calls.remove(call)
             call.chunk = None
+        if call.answer.done():
+            return
         rest_s = self._limits.rest_after_hand_back_s
         asyncio.get_running_loop().call_later(rest_s, self._join, call)
 

@@ -16,6 +16,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 MARGIN_S = 3.0  # to hand back tokens and say goodbye
+SAME_S = 0.1  # a deadline read again comes from two clocks, which drift
 PACE_OF = 200  # requests; the latest
 PACE_QUANTILE = 0.9
 
@@ -64,11 +65,6 @@ class Gate:
         self._ended = asyncio.Event()
 
     @property
-    def is_draining(self) -> bool:
-        """Whether there is a deadline."""
-        return self._end_s < math.inf
-
-    @property
     def is_closed(self) -> bool:
         """Whether every further request is handed back."""
         return self._closed.is_set()
@@ -87,7 +83,7 @@ class Gate:
     def drain(self, deadline_s: float) -> None:
         """Be done before `deadline_s`; a later deadline than one given before changes nothing."""
         end_s = deadline_s - MARGIN_S
-        if end_s >= self._end_s:
+        if end_s >= self._end_s - SAME_S:
             return
         self._end_s = end_s
         loop = asyncio.get_running_loop()

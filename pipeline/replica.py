@@ -11,6 +11,7 @@ its death.
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import os
 import time
@@ -22,6 +23,7 @@ from pipeline.engine import Completion, EngineDeadError, EngineFactory, Request
 from pipeline.losses import EngineLostError
 from pipeline.tiers import Tier
 
+LOGGER = logging.getLogger(__name__)
 ORPHANED_S = 600.0
 HEALTH_CHECK_S = 2.0
 DRAIN_CHECK_S = 1.0
@@ -47,6 +49,7 @@ class Replica:
         self._read_drain = read_drain
         self._undeploy = undeploy
         self._is_dying = False
+        self._is_checking = False
         self._calls = 0
         self._engine = make_engine(tier)
         await self._engine.start()
@@ -75,12 +78,14 @@ class Replica:
 
     async def check_health(self) -> None:
         """Called by Serve every few seconds; also where a missing driver is noticed."""
-        self._checked_s = time.monotonic()
+        self._is_checking = True
         try:
             await self._engine.check_health()
         except EngineDeadError:
             self._die()
             raise
+        finally:
+            self._is_checking, self._checked_s = False, time.monotonic()
         now_s = time.monotonic()
         if await asyncio.to_thread(is_driver_alive, self._run_id):
             self._driven_s = now_s
@@ -94,14 +99,18 @@ class Replica:
     async def _watch_drain(self) -> None:
         while not (self._engine.is_closed and self._calls == 0):
             await asyncio.sleep(DRAIN_CHECK_S)
-            deadline_unix_s = await asyncio.to_thread(self._read_drain)
+            try:
+                deadline_unix_s = await asyncio.to_thread(self._read_drain)
+            except Exception:  # whatever it is: who stops looking misses the notice
+                LOGGER.exception("cannot tell whether this node drains; asking again")
+                continue
             if deadline_unix_s is not None:
                 self._drain(deadline_unix_s)
         self._die()
 
     def _drain(self, deadline_unix_s: float) -> None:
         left_s = deadline_unix_s - time.time()
-        unchecked_s = time.monotonic() - self._checked_s
+        unchecked_s = 0.0 if self._is_checking else time.monotonic() - self._checked_s
         if unchecked_s > UNCHECKED_S:
             left_s = min(left_s, STOP_GRACE_S - unchecked_s)
         if left_s < math.inf:

@@ -44,6 +44,7 @@ FINISH_REASONS = {  # vLLM's own further ones, "error" and "repetition", are no 
 }
 # Each part is a message that three processes handle; more of them slow a CPU engine by a quarter.
 PART_S = 0.25
+ABORT_AGAIN_S = 0.1
 ON_A_CPU = {
     # The worker shares the engine core's process: no slower, less CPU time, a sooner start, and as
     # many threads as Ray gave the replica CPUs.
@@ -135,7 +136,12 @@ class VLLMEngine:
         return self._gate.is_closed
 
     def _end_running(self) -> None:
-        self._ending = asyncio.create_task(self._engine.abort(list(self._running)))
+        self._ending = asyncio.create_task(self._abort_all())
+
+    async def _abort_all(self) -> None:
+        while self._running:  # vLLM passes over those that are still on their way to it
+            await self._engine.abort(list(self._running))
+            await asyncio.sleep(ABORT_AGAIN_S)
 
     async def _admit(self, request: Request) -> Completion:
         async with self._gate.place() as is_admitted:

@@ -88,10 +88,12 @@ def sampling_parameters(generation: Generation) -> Any:
 def can_be_continued(generation: Generation) -> bool:
     """Whether an answer that was cut off goes on as if nothing had happened.
 
-    A grammar begins anew with each request, and a stop string may lie across the cut.
+    A grammar and a seeded generator begin anew with each request, and a stop string may lie across
+    the cut.
     """
     has_grammar = generation.json_schema is not None or bool(generation.choices)
-    return not (has_grammar or generation.stop)
+    is_seeded = generation.seed is not None and generation.temperature > 0
+    return not (has_grammar or is_seeded or generation.stop)
 
 
 def json_guide(schema: str) -> Any:
