@@ -112,12 +112,7 @@ class CoordinatorStage:
 
     async def _post(self) -> None:
         with contextlib.suppress(RayError):  # a board that restarts is told again in a moment
-            must_stop = await self._board.post.remote(
-                self._coordinator.id,
-                self._coordinator.counts(),
-                self._coordinator.error_examples(),
-                self._coordinator.has_flushed,
-            )
+            must_stop = await self._board.post.remote(self._coordinator.post())
             if must_stop:
                 await self._coordinator.stop()
 

@@ -25,6 +25,7 @@ from ray.serve.request_router import FIFOMixin, PendingRequest, RequestRouter, R
 from ray.serve.schema import ApplicationStatus, ReplicaState
 
 from checkpoints.errors import FencedError
+from pipeline.board import BoardLink
 from pipeline.drain import ReadDrain
 from pipeline.engine import EngineDeadError, EngineFactory, Parts, Request
 from pipeline.losses import EngineLostError, NoEngineError
@@ -159,7 +160,13 @@ def deploy(
             ),
         )
         serve._run(  # serve.run waits for every replica; spot capacity may not be there for all
-            deployment.bind(make_engine, tier, run_id, read_drain, partial(_delete, name)),
+            deployment.bind(
+                make_engine,
+                tier,
+                partial(BoardLink, run_id, tier.name),
+                read_drain,
+                partial(_delete, name),
+            ),
             _blocking=False,
             name=name,
             route_prefix=None,

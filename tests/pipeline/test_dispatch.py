@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from pipeline.dispatch import Dispatcher, DispatchLimits, WrongAnswersError
+from pipeline.calls import WrongAnswersError
+from pipeline.dispatch import Dispatcher, DispatchLimits
 from pipeline.engine import Completion, Parts, Request
 from pipeline.losses import EngineLostError
 from tests.pipeline.dispatch_builders import LIMITS, Deaths, answers, assert_answered, request
