@@ -217,6 +217,12 @@ def _state(application: object, tier: Tier) -> TierState:
     )
     has_given_up = application.status == ApplicationStatus.DEPLOY_FAILED  # type: ignore[attr-defined]
     messages = [deployment.message for deployment in deployments if deployment.message]
-    problem = "; ".join(messages) or "the engine does not start" if has_given_up else None
+    problem = _essence(messages) if has_given_up else None
     lacks_room = any("to be scheduled" in message for message in messages)  # Serve's own words
     return TierState(True, ready, wanted, problem, lacks_room)
+
+
+def _essence(messages: Sequence[str]) -> str:
+    """What the engine said last; Ray's log of the replica has the whole of it."""
+    last = [message.strip().splitlines()[-1].strip() for message in messages if message.strip()]
+    return "; ".join(last) or "the engine does not start"

@@ -20,6 +20,7 @@ from checkpoints.partial import NOTHING, Partial
 from pipeline.confidence import confidence_of
 from pipeline.drain import Gate
 from pipeline.engine import Completion, EngineDeadError, FinishReason, Parts, Request, handed_back
+from pipeline.last_words import cause_of_start, own_log
 from pipeline.orphans import mark_replica
 from pipeline.tiers import Tier
 from pipeline.vllm_settings import (
@@ -65,6 +66,7 @@ class VLLMEngine:
 
         Raises:
             EngineLimitsError: vLLM resolved other limits than the profile's.
+            RuntimeError: vLLM cannot run this model here; says why.
         """
         from vllm import AsyncEngineArgs
         from vllm.platforms import current_platform
@@ -76,7 +78,10 @@ class VLLMEngine:
             for name, value in {**ON_A_CPU, "VLLM_CPU_KVCACHE_SPACE": str(cache_gib)}.items():
                 os.environ.setdefault(name, value)
         arguments = AsyncEngineArgs(**engine_arguments(self._tier))
-        self._engine = AsyncLLM.from_engine_args(arguments)
+        try:
+            self._engine = AsyncLLM.from_engine_args(arguments)
+        except RuntimeError as error:
+            raise RuntimeError(cause_of_start(own_log()) or str(error)) from error
         assert_limits(self._tier.profile, self._engine.vllm_config)
         self._tokenizer = self._engine.get_tokenizer()
         self._sampling = sampling_parameters(self._tier.generation)
