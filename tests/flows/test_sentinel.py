@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +16,15 @@ import pytest
 from infra.local_cluster import LocalCluster, LocalNode
 from infra.spot.local_metadata import LocalMetadata
 from tests.flows.counting import handed_back
-from tests.flows.flow import Flow, finish, processes_named, wait_until, write_flow
+from tests.flows.flow import (
+    ROOT,
+    Flow,
+    finish,
+    kill_all,
+    processes_named,
+    wait_until,
+    write_flow,
+)
 
 pytestmark = pytest.mark.flow
 
@@ -70,6 +81,7 @@ def test_a_notice_drains_its_node_and_a_node_that_joins_later_is_watched_too(
     wait_until(lambda: flow.finished() >= COUNT // 10, "a tenth was done", SOON_S)
     later = add_engine_node(spot, metadata.endpoint("later"))
     wait_until(lambda: has_sentinel(later), "the node that joined is watched", SOON_S)
+    kill_all([first], "NodeSentinel")  # another one comes in its place
     metadata.interrupt("first", time.time() + 20)
     wait_until(lambda: has_engine(later), "the other node has an engine", SOON_S)
     wait_until(lambda: has_left(first), "the node left Ray by itself", SOON_S)
@@ -102,6 +114,33 @@ def test_a_rebalance_recommendation_cordons_and_an_interruption_after_it_has_its
     code, final = finish(driver)
     assert (code, final["documents_error"]) == (0, 0)
     assert_all_is_done_once(flow)
+
+
+def test_what_nodes_noticed_is_kept_when_they_are_gone_and_the_head_stays(
+    spot: LocalCluster, tmp_path: Path
+) -> None:
+    nodes = [add_engine_node(spot), add_engine_node(spot)]
+    deadline_unix_s = time.time() + 120
+    notices = tmp_path / "notices.json"
+    notice = {"event": "interruption", "deadline_unix_s": deadline_unix_s}
+    notices.write_text(json.dumps([notice]))
+    source = f"file:{notices}"
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.flows.watch", spot.address, source, "3"],
+        cwd=ROOT,
+        env=os.environ | spot.environment,
+        stdout=subprocess.PIPE,
+        timeout=120,
+        check=True,
+    )
+    found = json.loads(done.stdout)
+    assert len(found["noticed"]) == 3
+    assert found["head"] in found["noticed"]
+    expected = [source, "interruption", deadline_unix_s]
+    assert list(found["noticed"].values()) == [expected] * 3
+    wait_until(lambda: all(has_left(node) for node in nodes), "empty nodes left Ray", SOON_S)
+    assert not has_left(spot.head)
+    wait_until(lambda: not has_sentinel(spot.head), "the sentinels ended with their driver", SOON_S)
 
 
 def test_where_there_is_no_cloud_no_sentinel_stays(spot: LocalCluster, tmp_path: Path) -> None:

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from infra.spot.address import Place
+from infra.spot.detect import Firmware, sources_of
 from infra.spot.local_metadata import INSTANCE_ACTION, LIFECYCLE, LocalMetadata
 from infra.spot.notices import Event, GarbledNoticeError, Notice, SilentSourceError
+from infra.spot.settings import SpotSettings
 from infra.spot.sources.aws import aws_sources
 from infra.spot.sources.azure import azure_sources
 from infra.spot.sources.gcp import gcp_sources
@@ -183,6 +185,43 @@ def test_azure_reads_its_own_events_asks_its_name_once_and_acknowledges(
         source.acknowledge(notice)
     with pytest.raises(SilentSourceError, match="answered 500"):
         source.read(NOW)
+
+
+def test_deadlines_of_clouds_are_by_the_nodes_clock(
+    metadata: LocalMetadata, azure: CloudServer
+) -> None:
+    metadata.interrupt("a", 1_800_000_000)
+    slow_by_s = 600
+    [action] = announced(aws_sources(metadata.endpoint("a")), time.time() - slow_by_s)
+    assert action.deadline_unix_s == pytest.approx(1_800_000_000 - slow_by_s, abs=3)
+    azure.date = formatdate(NOW + slow_by_s, usegmt=True)
+    azure.shown[AZURE_EVENTS] = json.dumps(
+        {
+            "Events": [
+                {
+                    "EventId": "e1",
+                    "EventType": "Preempt",
+                    "Resources": ["pool_3"],
+                    "NotBefore": formatdate(NOW + slow_by_s + 30, usegmt=True),
+                }
+            ]
+        }
+    )
+    [event] = announced(azure_sources(azure.endpoint), NOW)
+    assert event.deadline_unix_s == NOW + 30
+
+
+def test_the_service_that_a_variable_names_is_asked(
+    metadata: LocalMetadata, google: CloudServer
+) -> None:
+    metadata.recommend_rebalance("a")
+    google.shown[GCP_INSTANCE + "preempted"] = "TRUE"
+    for name, value, kind in (
+        ("AWS_EC2_METADATA_SERVICE_ENDPOINT", metadata.endpoint("a"), "rebalance"),
+        ("GCE_METADATA_HOST", google.host, "preempted"),
+    ):
+        sources = sources_of(SpotSettings(), PLACE, {name: value}, Firmware())
+        assert [notice.kind for notice in announced(sources)] == [kind]
 
 
 def test_an_azure_that_does_not_say_whose_events_they_are_is_told(azure: CloudServer) -> None:
