@@ -19,16 +19,16 @@ _OWN_FIELDS = {
 }
 
 
-def _is_condition(text: str) -> str:
+def _condition(text: str) -> str:
     require(
         _CONDITION.fullmatch(text) is not None,
         "is no condition on a label",
         "write value, !value, in(a, b) or !in(a, b); values have letters, digits, '-', '_', '.'",
     )
-    return text
+    return text.replace(" ", "")  # Ray would take a space for a part of the value
 
 
-Condition = Annotated[Text, AfterValidator(_is_condition)]
+Condition = Annotated[Text, AfterValidator(_condition)]
 
 
 class NodesSpec(Part):

@@ -3,8 +3,9 @@
 Boundary: pure; Ray does the placing. Here is how a group is written for Ray, which nodes belong to
 it, and what it is called in words.
 Source of keys and syntax: ray/_private/label_utils.py and resource_and_label_spec.py (2.60). A
-label's condition is `value`, `!value`, `in(a, b)` or `!in(a, b)`; a node without the label meets
-the negative ones only. A group without conditions is every node.
+label's condition is `value`, `!value`, `in(a,b)` or `!in(a,b)`, where Ray takes a space for a part
+of a value; a node without the label meets the negative ones only. A group without conditions is
+every node.
 """
 
 from __future__ import annotations
@@ -55,5 +56,5 @@ NOT_FOR_ENGINES = NodeGroup(labels={ROLE: "!engine"})
 def _meets(value: str | None, condition: str) -> bool:
     wanted = condition.removeprefix("!")
     listed = _LIST.fullmatch(wanted)
-    values = [part.strip() for part in listed[1].split(",")] if listed else [wanted]
+    values = listed[1].split(",") if listed else [wanted]
     return (value in values) != condition.startswith("!")
