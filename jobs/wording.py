@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # jobs.runs and jobs.status use this file
 def state_words(snapshot: Snapshot) -> str:
     """The state, and what a person has to know about it."""
     words = snapshot.state.replace("_", " ")
-    if snapshot.state == "waiting_for_engines":
+    if snapshot.state in ("waiting_for_engines", "waiting_for_capacity"):
         words += f" ({snapshot.engines_ready} of {snapshot.engines_wanted} ready)"
     return f"{words}: {snapshot.message}" if snapshot.message else words
 

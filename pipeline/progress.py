@@ -21,6 +21,7 @@ class State(StrEnum):
 
     VALIDATING = "validating"
     WAITING_FOR_ENGINES = "waiting_for_engines"
+    WAITING_FOR_CAPACITY = "waiting_for_capacity"
     IN_PROGRESS = "in_progress"
     FINALIZING = "finalizing"
     COMPLETED = "completed"

@@ -153,6 +153,8 @@ def test_the_first_error_of_a_kind_and_a_new_state_are_told_at_once_and_once() -
     assert lines(text) == []
     display.show(replace(SNAPSHOT, state=State.WAITING_FOR_ENGINES, message="no GPU to be had"))
     assert lines(text) == ["state: waiting for engines (2 of 4 ready): no GPU to be had"]
+    display.show(replace(SNAPSHOT, state=State.WAITING_FOR_CAPACITY, engines_ready=0))
+    assert lines(text) == ["state: waiting for capacity (0 of 4 ready)"]
 
 
 def test_the_live_view_shows_the_whole_picture() -> None:
