@@ -30,6 +30,7 @@ from pipeline.interruptions import Interruptions
 from pipeline.job import Job
 from pipeline.lease_keeper import LeaseKeeper
 from pipeline.meter import Meter
+from pipeline.metrics import Metrics
 from pipeline.progress import NO_COUNTS, Counts, Pace, Snapshot, State, error_kinds
 from pipeline.serving import TierState, deploy, tier_states
 from pipeline.status import past_attempts, save_status
@@ -92,6 +93,7 @@ class Driver:
         self._should_stop = should_stop
         self._board_state = BoardState()
         self._log = EngineLog()
+        self._metrics = Metrics(run_id)
         self._tiers: dict[str, TierState] = {}
         self._unlogged: list[Receipt] = []
         self._saved_s = self._logged_s = 0.0
@@ -233,6 +235,7 @@ class Driver:
     def _show(self, state: State, message: str | None = None, must_save: bool = False) -> Snapshot:
         snapshot = self._snapshot(state, message)
         self._on_progress(snapshot)
+        self._metrics.publish(snapshot)
         now_s = time.monotonic()
         if must_save or now_s - self._saved_s > SAVE_S:
             with contextlib.suppress(ConnectionError, TimeoutError):  # shown again in a moment
