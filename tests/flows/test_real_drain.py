@@ -73,5 +73,5 @@ def test_a_continued_answer_is_the_one_that_nothing_interrupted(tmp_path: Path) 
     # Sums of bfloat16 depend on which requests share a step, and so may a close choice.
     differing = [place for place in expected if expected[place] != found[place]]
     print(f"{len(cut_off)} handed back, {len(continued)} continued, {len(differing)} differ")
-    assert len(differing) <= COUNT * 0.005
+    assert len(differing) <= COUNT * 0.001
     assert all(row["confidence_tokens"] == row["output_tokens"] for row in flow.rows())
