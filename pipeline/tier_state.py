@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-NODE_DIED = "its node has died"  # Ray's own words
+# Ray's own words. What ran on a node that vanished is unavailable until Ray knows of the node; a
+# process that ends on a node that lives is known as dead within a second, in other words.
+NODE_LOST = ("its node has died", "The actor is temporarily unavailable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,4 +56,4 @@ def tier_state(pools: Sequence[PoolState | None], *, wanted: int) -> TierState:
 
 
 def _lost_its_nodes(pool: PoolState) -> bool:
-    return pool.is_given_up and NODE_DIED in (pool.failure or "")
+    return pool.is_given_up and any(words in (pool.failure or "") for words in NODE_LOST)

@@ -1,8 +1,10 @@
 """What the driver makes of what Serve says."""
 
-from pipeline.tier_state import NODE_DIED, PoolState, TierState, tier_state
+import pytest
 
-NODE_LOST = f"failed to start 3 times in a row. Error: The actor died because {NODE_DIED}."
+from pipeline.tier_state import NODE_LOST, PoolState, TierState, tier_state
+
+LOST = [f"failed to start 3 times in a row. Error: {words}." for words in NODE_LOST]
 NO_MEMORY = "failed to start 3 times in a row. Error: no memory"
 
 
@@ -21,11 +23,14 @@ def test_an_engine_that_does_not_start_is_a_problem_by_its_reason() -> None:
     assert (state.is_deployed, state.problem) == (True, NO_MEMORY)
 
 
-def test_nodes_that_die_while_engines_start_are_no_problem_but_a_pool_to_deploy_again() -> None:
-    state = tier_state([PoolState(0, 0, 0, NODE_LOST)], wanted=1)
+@pytest.mark.parametrize("failure", LOST)
+def test_nodes_that_die_while_engines_start_are_no_problem_but_a_pool_to_deploy_again(
+    failure: str,
+) -> None:
+    state = tier_state([PoolState(0, 0, 0, failure)], wanted=1)
     assert (state.is_deployed, state.problem) == (False, None)
 
 
 def test_a_pool_that_works_is_left_alone_whatever_failed_before() -> None:
-    state = tier_state([PoolState(1, 0, 1, NODE_LOST)], wanted=2)
+    state = tier_state([PoolState(1, 0, 1, LOST[0])], wanted=2)
     assert (state.is_deployed, state.ready) == (True, 1)
