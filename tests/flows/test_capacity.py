@@ -147,6 +147,16 @@ def test_the_floor_goes_on_alone_when_all_spot_nodes_go_at_once(
     assert_complete(flow, code, final)
 
 
+def test_a_floor_that_has_no_node_holds_no_work_back(
+    labelled: LocalCluster, tmp_path: Path
+) -> None:
+    labelled.add_node(num_cpus=1, labels=SPOT)
+    flow = placed(tmp_path, count=100, nodes=SPOT_FIRST, replicas={"max": 2, "on_demand": 1})
+    code, final = finish(flow.start_driver(labelled, "0.1"))
+    assert_complete(flow, code, final, 100)
+    assert not flow.served_twice()
+
+
 def test_what_finds_no_room_in_the_first_group_goes_to_the_second(
     labelled: LocalCluster, tmp_path: Path
 ) -> None:
