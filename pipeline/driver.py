@@ -32,8 +32,9 @@ from pipeline.lease_keeper import LeaseKeeper
 from pipeline.meter import Meter
 from pipeline.metrics import Metrics
 from pipeline.progress import NO_COUNTS, Counts, Pace, Snapshot, State, error_kinds
-from pipeline.serving import TierState, deploy, tier_states
+from pipeline.serving import deploy, tier_states
 from pipeline.status import past_attempts, save_status
+from pipeline.tier_state import TierState
 from pipeline.waiting import Waiting
 
 TICK_S = 1.0

@@ -42,24 +42,13 @@ from pipeline.engine import EngineDeadError, EngineFactory, Parts, Request
 from pipeline.losses import EngineLostError, NoEngineError
 from pipeline.pools import Pool, pools
 from pipeline.replica import HEALTH_CHECK_S, IS_CLOSED, STOP_GRACE_S, Replica
+from pipeline.tier_state import PoolState, TierState, tier_state
 from pipeline.tiers import Placement, Tier
 
 HUNG_S = 180.0  # an engine that ends no step for so long is replaced
 ALIVE = (ApplicationStatus.DEPLOYING, ApplicationStatus.RUNNING, ApplicationStatus.UNHEALTHY)
 READY = (ReplicaState.RUNNING, ReplicaState.PENDING_MIGRATION)  # also on a node that drains
 LOST = (RayActorError, ObjectLostError)  # the replica, its node, or the answer on the way
-
-
-@dataclass(frozen=True, slots=True)
-class TierState:
-    """Replicas of one tier at this moment, over all its pools."""
-
-    is_deployed: bool
-    ready: int
-    wanted: int
-    problem: str | None  # why replicas do not start, once Serve has given up on them
-    starting: int = 0  # they have a node and are not ready yet
-    unplaced: int = 0  # they have no node yet
 
 
 @dataclass(slots=True)
@@ -196,12 +185,12 @@ def deploy(
     wanted = {
         _name(run_id, tier, pool): (tier, pool) for tier in tiers for pool in pools(tier.placement)
     }
-    running = serve.status().applications
+    running = _applications()
     for name in running:
         if name.startswith(f"gleaner-{run_id}-") and name not in wanted:
             serve.delete(name, _blocking=True)
     for name, (tier, pool) in wanted.items():
-        if name in running and running[name].status in ALIVE:
+        if _stands(running.get(name)):
             continue
         deployment = serve.deployment(
             Replica,
@@ -255,12 +244,10 @@ def actor_options(placement: Placement, pool: Pool) -> dict[str, object]:
 
 def tier_states(run_id: str, tiers: Sequence[Tier]) -> Mapping[str, TierState]:
     """Replicas by tier name."""
-    client = _get_global_client(raise_if_no_controller_running=False)
-    details = {} if client is None else client.get_serve_details()
-    applications = ServeInstanceDetails(**details).applications
+    applications = _applications()
     return {
-        tier.name: _state(
-            [applications.get(name) for name in application_names(run_id, tier)],
+        tier.name: tier_state(
+            [_pool_state(applications.get(name)) for name in application_names(run_id, tier)],
             wanted=tier.placement.max_replicas,
         )
         for tier in tiers
@@ -275,31 +262,34 @@ def undeploy(run_id: str, tiers: Sequence[Tier]) -> None:
                 serve.delete(name, _blocking=False)
 
 
-def _state(found: Sequence[ApplicationDetails | None], *, wanted: int) -> TierState:
-    """The state of a tier whose pools are these applications."""
-    deployed = [application for application in found if application is not None]
-    replicas = [
-        replica
-        for application in deployed
-        for deployment in application.deployments.values()
-        for replica in deployment.replicas
-    ]
+def _applications() -> Mapping[str, ApplicationDetails]:
+    client = _get_global_client(raise_if_no_controller_running=False)
+    details = {} if client is None else client.get_serve_details()
+    found: Mapping[str, ApplicationDetails] = ServeInstanceDetails(**details).applications
+    return found
+
+
+def _pool_state(application: ApplicationDetails | None) -> PoolState | None:
+    if application is None:
+        return None
+    deployments = application.deployments.values()
+    replicas = [replica for deployment in deployments for replica in deployment.replicas]
     new = [replica for replica in replicas if replica.state == ReplicaState.STARTING]
-    problems = [problem for application in deployed if (problem := _problem(application))]
-    return TierState(
-        is_deployed=len(deployed) == len(found),
+    failure = None
+    if application.status == ApplicationStatus.DEPLOY_FAILED:
+        messages = [deployment.message for deployment in deployments if deployment.message]
+        failure = "; ".join(messages) or "the engine does not start"
+    return PoolState(
         ready=sum(replica.state in READY for replica in replicas),
-        wanted=wanted,
-        problem="; ".join(problems) or None,
         starting=sum(replica.node_id is not None for replica in new),
         unplaced=sum(replica.node_id is None for replica in new),
+        failure=failure,
     )
 
 
-def _problem(application: ApplicationDetails) -> str | None:
-    """What the engine said last when Serve gave up; Ray's log of the replica has all of it."""
-    if application.status != ApplicationStatus.DEPLOY_FAILED:
-        return None
-    messages = [one.message.strip() for one in application.deployments.values()]
-    last = [message.splitlines()[-1].strip() for message in messages if message]
-    return "; ".join(last) or "the engine does not start"
+def _stands(application: ApplicationDetails | None) -> bool:
+    """Whether there is nothing to deploy."""
+    state = _pool_state(application)
+    if application is None or state is None:
+        return False
+    return application.status in ALIVE or state.ready > 0

@@ -16,7 +16,7 @@ from ray.exceptions import RayError
 from pipeline.dataset import COORDINATOR_CPUS, READ_CPUS
 from pipeline.pools import pools
 from pipeline.progress import State
-from pipeline.serving import TierState
+from pipeline.tier_state import TierState
 from pipeline.tiers import Placement, Tier
 
 NO_ROOM_S = 20.0  # a replica that gets a node has told Serve of it by then

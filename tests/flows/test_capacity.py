@@ -16,6 +16,8 @@ pytestmark = pytest.mark.flow
 
 COUNT = 600
 DELAY_S = "1"  # per half of a chunk
+NO_POISON = "-1"
+START_S = "15"  # until an engine is ready
 SOON_S = 90.0
 OUTAGE_S = 40.0
 SPOT = {"ray.io/market-type": "spot"}
@@ -41,6 +43,11 @@ def placed(folder: Path, *, count: int = COUNT, **tier: object) -> Flow:
 
 def engines_on(node: LocalNode) -> int:
     return len(processes_named([node], "ServeReplica"))
+
+
+def starts(flow: Flow) -> int:
+    """Engines that began to start."""
+    return len(list(flow.counts.glob("*.log")))
 
 
 def is_in(flow: Flow, state: State) -> bool:
@@ -104,6 +111,21 @@ def test_when_every_engine_node_dies_the_run_waits_and_goes_on_with_new_ones(
     assert_complete(flow, code, final)
 
 
+def test_nodes_that_die_while_an_engine_starts_do_not_end_the_run(
+    labelled: LocalCluster, tmp_path: Path
+) -> None:
+    flow = placed(tmp_path, count=100, nodes=[{"market": "spot"}])
+    driver = flow.start_driver(labelled, "0.1", NO_POISON, START_S)
+    for begun in (1, 2, 3):  # Serve gives up on a replica after three failures
+        node = labelled.add_node(num_cpus=1, labels=SPOT)
+        wait_until(lambda n=begun: starts(flow) >= n, "an engine starts", SOON_S)  # type: ignore[misc]
+        assert driver.poll() is None
+        node.kill()
+    labelled.add_node(num_cpus=1, labels=SPOT)
+    code, final = finish(driver)
+    assert_complete(flow, code, final, 100)
+
+
 def test_the_floor_goes_on_alone_when_all_spot_nodes_go_at_once(
     labelled: LocalCluster, tmp_path: Path
 ) -> None:
@@ -115,7 +137,7 @@ def test_the_floor_goes_on_alone_when_all_spot_nodes_go_at_once(
     assert engines_on(stable) == 1
     assert not processes_named(spot, "MapWorker"), "coordinators prefer nodes that stay"
     wait_until(lambda: flow.finished() >= COUNT // 10, "a tenth was done", SOON_S)
-    wait_until(lambda: len(list(flow.counts.glob("*.log"))) == 5, "all have work", SOON_S)
+    wait_until(lambda: starts(flow) == 5, "all have work", SOON_S)
     for node in spot:
         node.kill()
     done = flow.finished()
@@ -123,6 +145,16 @@ def test_the_floor_goes_on_alone_when_all_spot_nodes_go_at_once(
     assert is_in(flow, State.IN_PROGRESS)
     code, final = finish(driver)
     assert_complete(flow, code, final)
+
+
+def test_a_floor_that_has_no_node_holds_no_work_back(
+    labelled: LocalCluster, tmp_path: Path
+) -> None:
+    labelled.add_node(num_cpus=1, labels=SPOT)
+    flow = placed(tmp_path, count=100, nodes=SPOT_FIRST, replicas={"max": 2, "on_demand": 1})
+    code, final = finish(flow.start_driver(labelled, "0.1"))
+    assert_complete(flow, code, final, 100)
+    assert not flow.served_twice()
 
 
 def test_what_finds_no_room_in_the_first_group_goes_to_the_second(

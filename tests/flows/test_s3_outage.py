@@ -19,15 +19,15 @@ from tests.infra.s3_servers import CREDENTIALS, make_bucket, ministack_server
 
 pytestmark = pytest.mark.flow
 
-COUNT = 600
+COUNT = 240
 OUTAGE_S = 60.0
-SOON_S = 120.0
+SOON_S = 240.0
 
 
 def on_s3(folder: Path) -> Flow:
     """A job of many small shards whose input, output and checkpoint are in a bucket."""
     limits = {"flush_s": 1, "shards_in_flight": 3, "target_shard_tokens": 2_000}
-    flow = write_flow(folder, count=COUNT, rows_share=0.1, limits=limits)
+    flow = write_flow(folder, count=COUNT, limits=limits)
     job = yaml.safe_load(flow.job_file.read_text())
     job["input"]["uri"] = "s3://contracts/documents/"
     job["output"] = "s3://contracts/output"

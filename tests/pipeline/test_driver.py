@@ -26,8 +26,8 @@ from pipeline.lease_keeper import LeaseKeeper
 from pipeline.outputs import FreeText
 from pipeline.progress import Counts, ErrorKind, Snapshot, State
 from pipeline.prompts import Prompt
-from pipeline.serving import TierState
 from pipeline.status import save_status
+from pipeline.tier_state import TierState
 from pipeline.tiers import Tier
 from tests.pipeline.engine_builders import no_store, plan, post, tier
 from tests.pipeline.mortal_store import Life, MortalStore

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.node_groups import MARKET, ZONE, NodeGroup
 from pipeline.progress import State
-from pipeline.serving import TierState
+from pipeline.tier_state import TierState
 from pipeline.tiers import Placement
 from pipeline.waiting import NO_DOCUMENTS, NO_ROOM_S, Waiting, room_wanted
 from tests.pipeline.engine_builders import tier
