@@ -88,7 +88,7 @@ class LocalCluster:
             f"--temp-dir={self.folder}",
         ]
         try:
-            self._start(arguments)
+            self._start(arguments, {})
         except BaseException:
             self.close()
             raise
@@ -123,15 +123,19 @@ class LocalCluster:
         num_cpus: int,
         labels: Mapping[str, str] | None = None,
         resources: Mapping[str, float] | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> LocalNode:
-        """Start a further node and wait until it has joined."""
+        """Start a further node and wait until it has joined.
+
+        `environment` is added to what its processes inherit.
+        """
         arguments = [f"--address={self.address}", f"--num-cpus={num_cpus}"]
         if labels:
             arguments.append("--labels=" + ",".join(f"{k}={v}" for k, v in labels.items()))
         if resources:
             pairs = ",".join(f'"{name}": {amount}' for name, amount in resources.items())
             arguments.append("--resources={" + pairs + "}")
-        return self._start(arguments)
+        return self._start(arguments, environment or {})
 
     def close(self) -> None:
         """End every node, the head last, and remove the cluster's folder."""
@@ -139,7 +143,7 @@ class LocalCluster:
             node.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _start(self, arguments: list[str]) -> LocalNode:
+    def _start(self, arguments: list[str], environment: Mapping[str, str]) -> LocalNode:
         marker = secrets.token_hex(8)
         log = self.folder / f"node-{marker}.log"
         with log.open("wb") as out:
@@ -152,7 +156,13 @@ class LocalCluster:
                     "--disable-usage-stats",
                     *arguments,
                 ],
-                env=os.environ | self.environment | {MARKER: marker, "PATH": _path()},
+                env={
+                    **os.environ,
+                    **self.environment,
+                    **environment,
+                    MARKER: marker,
+                    "PATH": _path(),
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
