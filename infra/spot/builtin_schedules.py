@@ -3,81 +3,81 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from infra.spot.schedule import DRIVER, Moment, Outage, Schedule, ScheduleError, in_order
 
-Tell = Callable[[int, float, float], list[Outage]]
-"""(nodes, notice in seconds, seconds until a replacement is there) -> what happens."""
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What every story is told with."""
+
+    nodes: int
+    notice_s: float
+    back_s: float  # from a node's death until another is there
+
+    @property
+    def all_nodes(self) -> range:
+        """The numbers of all nodes."""
+        return range(1, self.nodes + 1)
+
+    @property
+    def half(self) -> range:
+        """The numbers of half of the nodes, rounded up."""
+        return range(1, (self.nodes + 1) // 2 + 1)
+
+    def noticed(self, share: float, node: int) -> Outage:
+        """A node gets notice, and dies at its deadline."""
+        return Outage(Moment(share), node, self.notice_s, back_after_s=self.back_s)
+
+    def killed(self, share: float, node: int) -> Outage:
+        """A node vanishes."""
+        return Outage(Moment(share), node, back_after_s=self.back_s)
+
+    def dies_early(self, share: float, node: int) -> Outage:
+        """A node gets notice, and dies after a tenth of it."""
+        return Outage(Moment(share), node, self.notice_s, self.notice_s / 10, self.back_s)
 
 
-def _notice(nodes: int, notice_s: float, back_s: float) -> list[Outage]:
-    """One node gets notice."""
-    return [_goes(0.3, 1, notice_s, back_s)]
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A schedule that fits any fleet."""
+
+    words: str
+    tell: Callable[[Setting], list[Outage]]
 
 
-def _kill(nodes: int, notice_s: float, back_s: float) -> list[Outage]:
-    """One node vanishes without notice."""
-    return [_goes(0.3, 1, 0.0, back_s)]
-
-
-def _early(nodes: int, notice_s: float, back_s: float) -> list[Outage]:
-    """One node gets notice and dies long before the deadline it was given."""
-    return [Outage(Moment(0.3), 1, notice_s, notice_s / 8, back_s)]
-
-
-def _all(nodes: int, notice_s: float, back_s: float) -> list[Outage]:
-    """All nodes vanish at once, without notice."""
-    return [_goes(0.4, node, 0.0, back_s) for node in range(1, nodes + 1)]
-
-
-def _storm(nodes: int, notice_s: float, back_s: float) -> list[Outage]:
-    """Half of the nodes get notice together, twice."""
-    half = range(1, (nodes + 1) // 2 + 1)
-    return [_goes(share, node, notice_s, back_s) for share in (0.2, 0.6) for node in half]
-
-
-def _flap(nodes: int, notice_s: float, back_s: float) -> list[Outage]:
-    """One node comes and goes, with notice, without, and with notice again."""
-    return [
-        _goes(share, 1, s, back_s) for share, s in ((0.2, notice_s), (0.45, 0), (0.7, notice_s))
-    ]
-
-
-def _driver(nodes: int, notice_s: float, back_s: float) -> list[Outage]:
-    """The driver is killed and the same command is started again."""
-    return [Outage(Moment(0.4), DRIVER, back_after_s=0.0)]
-
-
-def _none(nodes: int, notice_s: float, back_s: float) -> list[Outage]:
-    """Nothing happens: what the others are compared with."""
-    return []
-
-
-BUILT_IN: Final[dict[str, Tell]] = {
-    "notice": _notice,
-    "kill": _kill,
-    "early": _early,
-    "all": _all,
-    "storm": _storm,
-    "flap": _flap,
-    "driver": _driver,
-    "none": _none,
+BUILT_IN: Final[dict[str, Story]] = {
+    "notice": Story("one node gets notice", lambda its: [its.noticed(0.3, 1)]),
+    "kill": Story("one node vanishes without notice", lambda its: [its.killed(0.3, 1)]),
+    "early": Story(
+        "one node gets notice and dies long before its deadline",
+        lambda its: [its.dies_early(0.3, 1)],
+    ),
+    "all": Story(
+        "all nodes vanish at once, without notice",
+        lambda its: [its.killed(0.4, node) for node in its.all_nodes],
+    ),
+    "storm": Story(
+        "half of the nodes get notice together, twice",
+        lambda its: [its.noticed(share, node) for share in (0.2, 0.6) for node in its.half],
+    ),
+    "flap": Story(
+        "one node goes three times: with notice, without, and with notice",
+        lambda its: [its.noticed(0.2, 1), its.killed(0.4, 1), its.noticed(0.6, 1)],
+    ),
+    "driver": Story(
+        "the driver is killed, and the same command started again",
+        lambda _: [Outage(Moment(0.4), DRIVER, back_after_s=0.0)],
+    ),
+    "none": Story("nothing happens: to compare with", lambda _: []),
 }
 
 
-def built_in(name: str, *, nodes: int, notice_s: float, back_s: float) -> Schedule:
+def built_in(name: str, setting: Setting) -> Schedule:
     """The schedule of that name for a fleet; ScheduleError when there is none."""
-    tell = BUILT_IN.get(name)
-    if tell is None:
+    story = BUILT_IN.get(name)
+    if story is None:
         raise ScheduleError(f"no schedule {name}: known are {', '.join(BUILT_IN)}")
-    return Schedule(name, nodes, in_order(tell(nodes, notice_s, back_s)))
-
-
-def story_of(name: str) -> str:
-    """What happens in it, in a sentence."""
-    return (BUILT_IN[name].__doc__ or "").strip()
-
-
-def _goes(share: float, node: int, notice_s: float, back_s: float) -> Outage:
-    return Outage(Moment(share), node, notice_s, back_after_s=back_s)
+    return Schedule(name, setting.nodes, in_order(story.tell(setting)))

@@ -65,7 +65,7 @@ class Clockwork:
                 self._reached_s.setdefault(outage.at.share, now_s)
         for outage in self._beginning(now_s):
             self._waiting.remove(outage)
-            self._coming += self._acts(outage, now_s)
+            self._coming += self._acts(outage)
         found = sorted((act for act in self._coming if act.at_s <= now_s), key=lambda act: act.at_s)
         self._coming = [act for act in self._coming if act.at_s > now_s]
         return found
@@ -81,7 +81,7 @@ class Clockwork:
             seen.add(outage.node)
             yield outage
 
-    def _acts(self, outage: Outage, now_s: float) -> Iterator[Act]:
+    def _acts(self, outage: Outage) -> Iterator[Act]:
         # Outages in seconds keep their time, however late somebody asked.
         planned_s = self._reached_s[outage.at.share] + outage.at.after_s
         begins_s = max(planned_s, self._down_until.get(outage.node, 0.0))

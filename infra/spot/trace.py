@@ -80,8 +80,8 @@ def lives(available: Sequence[int], nodes: int, seed: int) -> list[Life]:
     ended: list[Life] = []
     for tick, count in enumerate(available):
         wanted = min(count, nodes)
-        for node in chooser.sample(sorted(up_since), max(0, len(up_since) - wanted)):
-            ended.append(Life(node, up_since.pop(node), tick))
+        going = chooser.sample(sorted(up_since), max(0, len(up_since) - wanted))
+        ended += [Life(node, up_since.pop(node), tick) for node in going]
         down = [node for node in range(1, nodes + 1) if node not in up_since]
         for node in chooser.sample(down, max(0, wanted - len(up_since))):
             up_since[node] = tick

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.spot.builtin_schedules import BUILT_IN, built_in, story_of
+from infra.spot.builtin_schedules import BUILT_IN, Setting, built_in
 from infra.spot.clockwork import Act, Clockwork, Does
 from infra.spot.schedule import (
     DRIVER,
@@ -71,7 +71,7 @@ def test_an_outage_of_a_node_that_never_comes_back_is_left() -> None:
 
 
 def test_the_driver_returns_when_it_was_killed() -> None:
-    acts = played(built_in("driver", nodes=2, notice_s=20, back_s=10))
+    acts = played(built_in("driver", Setting(2, 20, 10)))
     assert [(act.does, act.node) for act in acts] == [(Does.KILL, DRIVER), (Does.RETURN, DRIVER)]
 
 
@@ -100,7 +100,7 @@ def test_a_late_node_arrives_and_goes_no_sooner_than_it_is_there() -> None:
             lambda: Schedule("s", 1, (Outage(Moment(0.5), 1), Outage(Moment(0.1), 1))),
             "not in the order",
         ),
-        (lambda: built_in("nonsense", nodes=1, notice_s=1, back_s=1), "known are notice, kill"),
+        (lambda: built_in("nonsense", Setting(1, 1, 1)), "known are notice, kill"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_words(make: object, words: str) -> None:
@@ -111,10 +111,9 @@ def test_what_makes_no_sense_is_refused_in_words(make: object, words: str) -> No
 @pytest.mark.parametrize("name", BUILT_IN)
 @pytest.mark.parametrize("nodes", [1, 2, 3, 8])
 def test_every_built_in_schedule_can_be_told_and_played(name: str, nodes: int) -> None:
-    schedule = built_in(name, nodes=nodes, notice_s=20, back_s=10)
+    schedule = built_in(name, Setting(nodes, 20, 10))
     kills = [act for act in played(schedule) if act.does is Does.KILL]
     assert len(kills) == len(schedule.outages)
-    assert story_of(name).endswith((".", "with."))
 
 
 moments = st.builds(Moment, st.floats(0, 0.99), st.floats(0, 50))
