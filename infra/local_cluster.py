@@ -88,7 +88,7 @@ class LocalCluster:
             f"--temp-dir={self.folder}",
         ]
         try:
-            self._start(arguments, {})
+            self._start(arguments)
         except BaseException:
             self.close()
             raise
@@ -127,7 +127,7 @@ class LocalCluster:
     ) -> LocalNode:
         """Start a further node and wait until it has joined.
 
-        `environment` is added to what its processes inherit.
+        `environment` is added to what every process of the node inherits.
         """
         arguments = [f"--address={self.address}", f"--num-cpus={num_cpus}"]
         if labels:
@@ -135,7 +135,7 @@ class LocalCluster:
         if resources:
             pairs = ",".join(f'"{name}": {amount}' for name, amount in resources.items())
             arguments.append("--resources={" + pairs + "}")
-        return self._start(arguments, environment or {})
+        return self._start(arguments, environment)
 
     def close(self) -> None:
         """End every node, the head last, and remove the cluster's folder."""
@@ -143,7 +143,9 @@ class LocalCluster:
             node.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _start(self, arguments: list[str], environment: Mapping[str, str]) -> LocalNode:
+    def _start(
+        self, arguments: list[str], environment: Mapping[str, str] | None = None
+    ) -> LocalNode:
         marker = secrets.token_hex(8)
         log = self.folder / f"node-{marker}.log"
         with log.open("wb") as out:
@@ -159,7 +161,7 @@ class LocalCluster:
                 env={
                     **os.environ,
                     **self.environment,
-                    **environment,
+                    **(environment or {}),
                     MARKER: marker,
                     "PATH": _path(),
                 },
