@@ -22,7 +22,9 @@ from jobs.spec_base import Amount, Count, Part, Seconds
 from jobs.spec_errors import Problem, SpecError, problems_of
 from jobs.spec_yaml import read_yaml
 
-_AT = re.compile(r"(?:(?P<share>\d+(?:\.\d+)?)\s*%)?(?:(?:^|\s*\+\s*)(?P<after>\d+(?:\.\d+)?)\s*s?)?")
+_AT = re.compile(
+    r"(?:(?P<share>\d+(?:\.\d+)?)\s*%)?(?:(?:^|\s*\+\s*)(?P<after>\d+(?:\.\d+)?)\s*s?)?"
+)
 
 
 class OutageSpec(Part):

@@ -42,6 +42,7 @@ COMMANDS = [
     "verify",
     "cancel",
     "runs",
+    "chaos",
 ]
 
 
