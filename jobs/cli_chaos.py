@@ -172,6 +172,7 @@ def _rehearse(spec: JobSpec, folder: Path, schedule: Schedule, out: Out) -> Repo
     from checkpoints.errors import NoRunError
     from checkpoints.local_store import LocalStore
     from checkpoints.verify import verify
+    from infra.local_cluster import ClusterStartError
     from jobs.chaos.accounting import read_accounting
     from jobs.chaos.rehearse import Rehearsal, rehearse
     from jobs.chaos.rehearsed_job import write_rehearsed
@@ -179,7 +180,12 @@ def _rehearse(spec: JobSpec, folder: Path, schedule: Schedule, out: Out) -> Repo
 
     file = write_rehearsed(spec, folder, nodes=schedule.nodes)
     output, checkpoint = folder / "output", folder / "checkpoint"
-    conduct = rehearse(Rehearsal(file, checkpoint, spec.limits.coordinators, schedule), out.say)
+    rehearsal = Rehearsal(file, checkpoint, spec.limits.coordinators, schedule)
+    try:
+        conduct = rehearse(rehearsal, out.say)
+    except ClusterStartError as error:
+        remedy = "free memory and ports, or rehearse with fewer --nodes"
+        raise CommandError(str(error), remedy, Exit.UNREACHABLE) from error
     try:
         verdict = verify(LocalStore(output), LocalStore(checkpoint))
     except NoRunError:
