@@ -13,6 +13,7 @@ from jobs.spec_base import Part, Slug, Text, refusal
 from jobs.spec_checks import cross_checks, default_checkpoint
 from jobs.spec_input import InputSpec
 from jobs.spec_limits import LimitsSpec
+from jobs.spec_spot import SpotSpec
 from jobs.spec_task import TaskSpec
 from jobs.spec_tiers import TierSpec
 
@@ -38,6 +39,8 @@ class JobSpec(Part):
     """Where a resume finds its state, outside input and output. By default <output>-checkpoint."""
     limits: LimitsSpec = LimitsSpec()
     """When to give up, how often to try, how much to have in flight."""
+    spot: SpotSpec = SpotSpec()
+    """Where nodes learn that their machine goes."""
 
     @model_validator(mode="after")
     def _parts_agree(self) -> JobSpec:

@@ -38,9 +38,10 @@ class Start:
 def submission_id(spec: JobSpec) -> str:
     """The id of the first submission of this job.
 
-    How fast it runs does not count: a job with other limits, replicas or prices is the same work.
+    How fast it runs, and what interrupts it, does not count: a job with other limits, replicas,
+    prices or sources of notices is the same work.
     """
-    work = spec.model_dump(mode="json", exclude={"limits"})
+    work = spec.model_dump(mode="json", exclude={"limits", "spot"})
     for tier in work["tiers"]:
         for operational in ("replicas", "usd_per_hour", "num_cpus", "num_gpus", "accelerator"):
             del tier[operational]

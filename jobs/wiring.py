@@ -7,6 +7,7 @@ neither store nor input while doing so.
 from __future__ import annotations
 
 import json
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
@@ -15,11 +16,13 @@ from checkpoints.local_store import LocalStore
 from checkpoints.run import Fingerprint, changed_parts, fingerprint
 from checkpoints.store import Store
 from infra.s3 import S3Store
+from infra.spot.settings import OnRebalance, SpotSettings
 from jobs.locations import is_local
 from jobs.model_folder import is_path
 from jobs.model_identity import model_identity
 from jobs.spec import JobSpec
 from jobs.spec_errors import Problem, SpecError
+from jobs.spec_spot import SpotSpec
 from jobs.spec_task import JsonOutput, LabelOutput, TaskSpec
 from jobs.spec_tiers import TierSpec
 from pipeline.documents import InputSource
@@ -60,6 +63,7 @@ def build_job(spec: JobSpec) -> Job:
         open_checkpoint=partial(open_store, store_uri(spec.checkpoint, "checkpoint")),
         make_engine=make_vllm_engine,
         read_drain=read_drain,
+        watch_nodes=partial(watch_nodes, spot_settings(spec.spot)),
     )
 
 
@@ -97,6 +101,23 @@ def read_drain() -> float | None:
     from infra.spot.ray_nodes import own_deadline  # Ray takes a second to import
 
     return own_deadline()
+
+
+def watch_nodes(settings: SpotSettings) -> AbstractContextManager[object]:
+    """Sentinels on every node while inside; see `pipeline.job.WatchNodes`."""
+    from infra.spot.sentinels import sentinels  # Ray takes a second to import
+
+    return sentinels(settings)
+
+
+def spot_settings(spot: SpotSpec) -> SpotSettings:
+    """How nodes are watched."""
+    return SpotSettings(
+        source=spot.source,
+        on_rebalance=OnRebalance(spot.rebalance),
+        poll_s=spot.poll_s,
+        gcp_notice_s=spot.gcp_notice_s,
+    )
 
 
 def make_vllm_engine(tier: Tier) -> Engine:

@@ -5,7 +5,8 @@ Boundary: values and callables only; building one touches neither the store nor 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from checkpoints.encoding import Json
@@ -16,6 +17,9 @@ from pipeline.outputs import OutputFormat
 from pipeline.prompts import Prompt
 from pipeline.tiers import Tier
 from pipeline.work import OpenStore
+
+WatchNodes = Callable[[], AbstractContextManager[object]]
+"""Entered while a run has engines: whoever has to tell Ray that nodes go does so inside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +53,4 @@ class Job:
     open_checkpoint: OpenStore
     make_engine: EngineFactory
     read_drain: ReadDrain = never
+    watch_nodes: WatchNodes = nullcontext

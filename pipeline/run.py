@@ -143,7 +143,7 @@ def _finish(
     )
     board = start_board(run.run_id)
     prepare = ShardPreparer(job.source, job.prompt, job.tiers, job.open_checkpoint)
-    with engines(run.run_id, job.tiers, job.make_engine, job.read_drain):
+    with job.watch_nodes(), engines(run.run_id, job.tiers, job.make_engine, job.read_drain):
         return driver.drive(board, finish_shards(work, pending, prepare, board))
 
 

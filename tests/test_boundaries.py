@@ -25,6 +25,9 @@ RULES = {
             for name in ("batches", "drills", "examples", "score", "sizes", "tokenizer", "train")
         ),
     },
+    "httpx": {"infra/spot/sources/metadata.py"},
+    "ray._private": {"infra/spot/ray_nodes.py"},
+    "ray._raylet": {"infra/spot/ray_nodes.py"},
     "pypdfium2": {"pipeline/loaders/pdf.py"},
 }
 

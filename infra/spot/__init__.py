@@ -1,1 +1,1 @@
-"""Nodes that may have to go: what Ray knows of them."""
+"""Nodes that may have to go: what their clouds announce, what Ray is told."""

@@ -12,6 +12,7 @@ import json
 import secrets
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -31,7 +32,8 @@ MOST_TTL_S = 21600
 class LocalMetadata:
     """The metadata services of any number of nodes behind one port; a context manager."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
         self._lock = threading.Lock()
         self._shown: dict[tuple[str, str], str] = {}
         self._tokens: dict[tuple[str, str], float] = {}
@@ -90,12 +92,12 @@ class LocalMetadata:
     def _new_token(self, node: str, ttl_s: int) -> str:
         token = secrets.token_urlsafe(32)
         with self._lock:
-            self._tokens[node, token] = time.monotonic() + ttl_s
+            self._tokens[node, token] = self._now() + ttl_s
         return token
 
     def _accepts(self, node: str, token: str | None) -> bool:
         with self._lock:
-            return token is not None and self._tokens.get((node, token), 0.0) > time.monotonic()
+            return token is not None and self._now() < self._tokens.get((node, token), 0.0)
 
     def _body(self, node: str, path: str) -> str | None:
         with self._lock:

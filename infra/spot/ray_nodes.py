@@ -8,18 +8,72 @@ to go, whoever told Ray: a sentinel, `ray drain-node`, the autoscaler or KubeRay
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import ray
+import ray._private.state as ray_state
 from ray._raylet import GcsClient  # type: ignore[attr-defined]
 from ray.core.generated import autoscaler_pb2
 
 TIMEOUT_S = 5.0
+HEAD = "node:__internal_head__"  # a resource that Ray gives to its head
+LEAST = 1e-4  # of a resource; Ray counts in steps of this size
 
 
 class DrainRefusedError(RuntimeError):
     """Ray did not accept that a node is drained; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveNode:
+    """A node that Ray has now."""
+
+    id: str  # hex
+    ip: str
+    hostname: str
+    is_head: bool
+
+
+def live_nodes() -> list[LiveNode]:
+    """Every node that Ray takes for alive.
+
+    Raises:
+        ConnectionError: Ray's control service does not answer.
+    """
+    try:
+        found = ray.nodes()
+    except (ray.exceptions.RayError, OSError) as error:
+        raise ConnectionError(f"Ray's control service does not answer: {error}") from error
+    return [
+        LiveNode(
+            id=node["NodeID"],
+            ip=node["NodeManagerAddress"],
+            hostname=node["NodeManagerHostname"],
+            is_head=HEAD in node["Resources"],
+        )
+        for node in found
+        if node["Alive"]
+    ]
+
+
+def is_empty(node_id: str) -> bool:
+    """Whether nothing on the node holds any of its CPUs, GPUs or other resources.
+
+    What takes none, a sentinel for one, is not seen; nor is a node that Ray has just met.
+
+    Raises:
+        ConnectionError: Ray's control service does not answer.
+    """
+    try:
+        free = ray_state.available_resources_per_node().get(node_id)
+        total = ray_state.total_resources_per_node().get(node_id)
+    except (ray.exceptions.RayError, OSError) as error:
+        raise ConnectionError(f"Ray's control service does not answer: {error}") from error
+    if free is None or total is None:
+        return False
+    return all(free.get(name, 0.0) > amount - LEAST for name, amount in total.items())
 
 
 def drain(node_id: str, deadline_unix_s: float | None, reason: str) -> None:
@@ -32,7 +86,7 @@ def drain(node_id: str, deadline_unix_s: float | None, reason: str) -> None:
         DrainRefusedError: Ray refused, or knows no such node.
         ConnectionError: Ray's control service does not answer.
     """
-    if node_id not in {node["NodeID"] for node in ray.nodes() if node["Alive"]}:
+    if node_id not in {node.id for node in live_nodes()}:
         raise DrainRefusedError(f"Ray has no live node {node_id}")  # Ray itself would say nothing
     deadline_ms = 0 if deadline_unix_s is None else max(1, round(deadline_unix_s * 1000))
     try:

@@ -36,7 +36,17 @@ def test_a_token_of_another_node_is_refused() -> None:
         assert read(metadata.endpoint("a"), INSTANCE_ACTION, other).status_code == 401
 
 
-def test_an_expired_token_is_refused() -> None:
+def test_a_token_lives_as_long_as_it_was_asked_for() -> None:
+    now_s = 100.0
+    with LocalMetadata(now=lambda: now_s) as metadata:
+        its_token = token(metadata.endpoint("a"), "60").text
+        now_s = 159.0
+        assert read(metadata.endpoint("a"), REBALANCE, its_token).status_code == 404
+        now_s = 160.0
+        assert read(metadata.endpoint("a"), REBALANCE, its_token).status_code == 401
+
+
+def test_tokens_can_be_refused_before_their_time() -> None:
     with LocalMetadata() as metadata:
         old = token(metadata.endpoint("a")).text
         assert read(metadata.endpoint("a"), REBALANCE, old).status_code == 404

@@ -7,7 +7,15 @@ import pytest
 import ray
 
 from infra.spot import ray_nodes
-from infra.spot.ray_nodes import DrainRefusedError, drain, draining, own_deadline
+from infra.spot.ray_nodes import (
+    DrainRefusedError,
+    LiveNode,
+    drain,
+    draining,
+    is_empty,
+    live_nodes,
+    own_deadline,
+)
 
 HERE, OTHER = "a" * 56, "b" * 56
 
@@ -39,7 +47,16 @@ class Gcs:
 @pytest.fixture
 def gcs(monkeypatch: pytest.MonkeyPatch) -> Gcs:
     made = Gcs()
-    nodes = [{"NodeID": HERE, "Alive": True}, {"NodeID": OTHER, "Alive": False}]
+    nodes = [
+        {
+            "NodeID": node_id,
+            "Alive": is_alive,
+            "NodeManagerAddress": "10.0.0.7",
+            "NodeManagerHostname": "worker",
+            "Resources": {"CPU": 2.0, "node:__internal_head__": 1.0},
+        }
+        for node_id, is_alive in ((HERE, True), (OTHER, False))
+    ]
     context = SimpleNamespace(gcs_address="127.0.0.1:1", get_node_id=lambda: HERE)
     monkeypatch.setattr(ray_nodes, "_gcs", lambda _: made)
     monkeypatch.setattr(ray, "nodes", lambda: nodes)
@@ -54,6 +71,8 @@ def test_ray_still_has_what_is_used_of_it() -> None:
     assert ray.__version__.startswith("2.60."), "read infra/spot/ray_nodes.py against this Ray"
     assert callable(InnerGcsClient.drain_node)  # GcsClient passes calls on to it
     assert callable(InnerGcsClient.get_draining_nodes)
+    assert callable(ray_nodes.ray_state.available_resources_per_node)
+    assert callable(ray_nodes.ray_state.total_resources_per_node)
     assert autoscaler_pb2.DrainNodeReason.Value("DRAIN_NODE_REASON_PREEMPTION") == 2
 
 
@@ -103,3 +122,32 @@ def test_every_draining_node_has_its_deadline(gcs: Gcs) -> None:
 def test_a_node_that_stays_has_no_deadline(gcs: Gcs) -> None:
     gcs.found = {OTHER: 0}
     assert own_deadline() is None
+
+
+def test_the_nodes_that_live_are_known_with_their_address(gcs: Gcs) -> None:
+    assert live_nodes() == [LiveNode(id=HERE, ip="10.0.0.7", hostname="worker", is_head=True)]
+
+
+@pytest.mark.parametrize(
+    ("free", "total", "empty"),
+    [
+        ({"CPU": 2.0, "GPU": 1.0}, {"CPU": 2.0, "GPU": 1.0}, True),
+        ({"CPU": 1.99999, "GPU": 1.0}, {"CPU": 2.0, "GPU": 1.0}, True),  # Ray's rounding
+        ({"CPU": 1.0, "GPU": 1.0}, {"CPU": 2.0, "GPU": 1.0}, False),
+        ({"CPU": 2.0}, {"CPU": 2.0, "GPU": 1.0}, False),  # what is taken whole is left out
+        (None, {"CPU": 2.0}, False),
+        ({"CPU": 2.0}, None, False),
+    ],
+)
+def test_a_node_is_empty_when_all_it_has_is_free(
+    gcs: Gcs,
+    monkeypatch: pytest.MonkeyPatch,
+    free: dict[str, float] | None,
+    total: dict[str, float] | None,
+    empty: bool,
+) -> None:
+    for name, amounts in (("available", free), ("total", total)):
+        found = {} if amounts is None else {HERE: amounts}
+        name = f"{name}_resources_per_node"
+        monkeypatch.setattr(ray_nodes.ray_state, name, lambda found=found: found)
+    assert is_empty(HERE) is empty

@@ -111,6 +111,7 @@ def test_the_schema_documents_every_field() -> None:
         "output",
         "checkpoint",
         "limits",
+        "spot",
     ]
     assert schema["required"] == ["name", "input", "task", "tiers", "output"]
     parts = [schema, *schema["$defs"].values()]  # type: ignore[attr-defined]

@@ -161,6 +161,25 @@ REFUSALS = {
         "task.output.pydantic: cannot be imported: No module named 'no_such_module' "
         "(no_such_module:Invoice) - write package.module:Class",
     ),
+    "source of notices that nobody knows": (
+        job(extra="spot: {source: alibaba}"),
+        "spot.source: names no source of notices (alibaba) - use auto, aws, gcp, azure, none, "
+        "file:/full/path or http(s)://...",
+    ),
+    "file of notices by a relative path": (
+        job(extra="spot: {source: 'file:notices.json'}"),
+        "spot.source: names no source of notices (file:notices.json) - use auto, aws, gcp, azure, "
+        "none, file:/full/path or http(s)://...",
+    ),
+    "address with an unknown part": (
+        job(extra="spot: {source: 'http://host/{zone}'}"),
+        "spot.source: nothing is known as {zone} (http://host/{zone}) - use {node_id}, {node_ip}, "
+        "{hostname}",
+    ),
+    "what a rebalance does": (
+        job(extra="spot: {rebalance: drain}"),
+        "spot.rebalance: is not allowed (drain) - use 'cordon' or 'ignore'",
+    ),
     "variable that is not set": (
         job(("s3://bucket/results", "s3://${BUCKET}/results")),
         "output: the environment variable BUCKET is not set - set it, or write ${BUCKET:-default}",

@@ -20,6 +20,7 @@ task: {prompt: "Read {{ text }} for $${A}"}
 tiers: [{name: small, model: org/small, replicas: {max: 2}}]
 output: s3://bucket/results
 limits: {attempts: 3}
+spot: {rebalance: cordon}
 """
 
 
@@ -35,6 +36,7 @@ def test_the_id_follows_from_the_work_alone() -> None:
     first = submission_id(spec())
     assert first.startswith("gleaner-invoices-")
     assert submission_id(spec(("max: 2", "max: 9"), ("attempts: 3", "attempts: 5"))) == first
+    assert submission_id(spec(("rebalance: cordon", "rebalance: ignore"))) == first
     for change in [("Read", "Skim"), ("org/small", "org/large"), ("bucket/", "other/")]:
         assert submission_id(spec(change)) != first
 

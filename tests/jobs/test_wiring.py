@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from checkpoints.run import changed_parts, fingerprint
+from infra.spot import sentinels
+from infra.spot.settings import OnRebalance, SpotSettings
 from jobs import wiring
 from jobs.spec import JobSpec
 from jobs.spec_file import parse_spec
-from jobs.wiring import differing_parts, identity_of
+from jobs.wiring import build_job, differing_parts, identity_of
 
 JOB = """
 name: invoices
@@ -44,6 +47,7 @@ route: small
 output: /results
 checkpoint: /state
 limits: {attempts: 3, max_error_rate: 0.5, flush_s: 2, request_timeout_s: 60}
+spot: {source: auto, rebalance: cordon}
 """
 
 
@@ -85,6 +89,8 @@ def changed(model: str, *replacements: tuple[str, str]) -> tuple[str, ...]:
         ("max_error_rate: 0.5", "max_error_rate: 0.1"),
         ("flush_s: 2", "flush_s: 20"),
         ("request_timeout_s: 60", "request_timeout_s: 600"),
+        ("source: auto", "source: aws, poll_s: 2"),
+        ("rebalance: cordon", "rebalance: ignore"),
         ("uri: documents", "uri: elsewhere"),  # what lies there counts, through the input's digest
         ("output: /results", "output: /other"),
         ("checkpoint: /state", "checkpoint: /other"),
@@ -128,6 +134,20 @@ def test_what_changes_an_answer_is_named_by_its_field(
     model: str, old: str, new: str, named: str
 ) -> None:
     assert changed(model, (old, new)) == (named,)
+
+
+def test_how_nodes_are_watched_reaches_the_pipeline(
+    model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[SpotSettings] = []
+    monkeypatch.setattr(
+        sentinels, "sentinels", lambda settings: nullcontext(asked.append(settings))
+    )
+    text = "source: 'file:/n', poll_s: 2, gcp_notice_s: 120"
+    job = build_job(spec(model, ("source: auto", text), ("rebalance: cordon", "rebalance: ignore")))
+    assert asked == []
+    with job.watch_nodes():
+        assert asked == [SpotSettings("file:/n", OnRebalance.IGNORE, 2.0, 120.0)]
 
 
 def test_another_tier_is_other_work(model: str) -> None:

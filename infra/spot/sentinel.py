@@ -1,0 +1,189 @@
+"""What a node does about notices: when to drain it, and when to leave it.
+
+Boundary: decides and asks; the sources read, `Node` is Ray. Ray's drain state is the one memory of
+what was ordered, so that a sentinel that starts anew, or a drain ordered by somebody else, changes
+nothing.
+Invariants: the earliest deadline holds, however often a notice is read and whatever its body says
+later. Nothing ends a drain: Ray 2.60 cannot, so a notice that is withdrawn is only told. A source
+that fails is asked again and hides no other. Once the node is drained and empty the sentinel goes,
+because Ray does not let a node leave while anything runs there.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from infra.spot.notices import Event, Notice, SourceError
+from infra.spot.ray_nodes import DrainRefusedError
+from infra.spot.settings import OnRebalance
+from infra.spot.sources.source import Source
+
+LOGGER = logging.getLogger(__name__)
+EARLIER_S = 4.0  # Ray counts a death after the drain's deadline as expected, one before it not
+SAME_S = 1.0  # deadlines that differ by less are one: bodies have whole seconds, and clocks drift
+DRAINING_POLL_S = 1.0  # an empty node is paid for until its sentinel has seen that it is empty
+
+
+class Node(Protocol):
+    """The node that is watched; its calls raise ConnectionError or DrainRefusedError."""
+
+    def drains_until(self) -> float | None:
+        """In unix seconds; inf when it drains without a deadline, None when it stays."""
+
+    def drain(self, deadline_unix_s: float | None, reason: str) -> None:
+        """Nothing new is placed there; what runs ends before the deadline, if there is one."""
+
+    def is_empty(self) -> bool:
+        """Whether no work holds a part of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """A notice as a node saw it; `notice.deadline_unix_s` is the earliest that was read."""
+
+    node_id: str
+    source: str
+    noticed_unix_s: float
+    notice: Notice
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """What Ray is to be told; without a deadline the node is cordoned."""
+
+    deadline_unix_s: float | None
+
+
+Key = tuple[str, str]  # kind and id of a notice, of one source
+
+
+def merge(
+    known: Mapping[Key, Noticed], read: Iterable[Notice], node_id: str, source: str, now: float
+) -> dict[Key, Noticed]:
+    """What a source announces now: news from `now` on, the rest as known, deadlines the earliest.
+
+    `known` holds what the same source announced before; what it no longer does is left out.
+    """
+    found: dict[Key, Noticed] = {}
+    for notice in read:
+        key = (notice.kind, notice.id)
+        before = found.get(key) or known.get(key) or Noticed(node_id, source, now, notice)
+        found[key] = replace(before, notice=_earlier(before.notice, notice))
+    return found
+
+
+def decide(
+    notices: Iterable[Notice], drains_until: float | None, on_rebalance: OnRebalance
+) -> Drain | None:
+    """What to tell Ray about a node that drains until then; None: nothing."""
+    notices = list(notices)
+    deadlines = [one.deadline_unix_s for one in notices if one.deadline_unix_s is not None]
+    if deadlines:
+        deadline_unix_s = min(deadlines) - EARLIER_S
+        is_news = drains_until is None or deadline_unix_s < drains_until - SAME_S
+        return Drain(deadline_unix_s) if is_news else None
+    recommends = any(one.event is Event.REBALANCE for one in notices)
+    if recommends and drains_until is None and on_rebalance is OnRebalance.CORDON:
+        return Drain(None)
+    return None
+
+
+class Sentinel:
+    """One node's; `step` is called again and again, the rest may be read from other threads."""
+
+    def __init__(
+        self,
+        node_id: str,
+        node: Node,
+        sources: Sequence[Source],
+        on_rebalance: OnRebalance,
+        poll_s: float,
+    ) -> None:
+        self._node_id = node_id
+        self._node = node
+        self._sources = sources
+        self._on_rebalance = on_rebalance
+        self._poll_s = poll_s
+        self._known: dict[str, dict[Key, Noticed]] = {source.name: {} for source in sources}
+        self._withdrawn: list[Noticed] = []
+        self._troubles: dict[str, set[str]] = {}
+
+    def noticed(self) -> tuple[Noticed, ...]:
+        """Everything announced so far, also what was withdrawn."""
+        return (*self._withdrawn, *self._current())
+
+    def step(self, now_unix_s: float) -> float | None:
+        """Ask every source and act; seconds until the next step, None when there is none."""
+        for source in self._sources:
+            self._read(source, now_unix_s)
+        try:
+            drains_until = self._node.drains_until()
+            order = decide(
+                (one.notice for one in self._current()), drains_until, self._on_rebalance
+            )
+            if order is not None:
+                self._drain(order)
+            elif drains_until is not None and self._node.is_empty():
+                self._acknowledge()
+                return None
+        except (ConnectionError, DrainRefusedError) as error:
+            self._tell("Ray", error)
+            return min(self._poll_s, DRAINING_POLL_S)
+        self._recovered("Ray")
+        is_draining = order is not None or drains_until is not None
+        return min(self._poll_s, DRAINING_POLL_S) if is_draining else self._poll_s
+
+    def _current(self) -> list[Noticed]:
+        return [one for found in self._known.values() for one in found.values()]
+
+    def _read(self, source: Source, now_unix_s: float) -> None:
+        before = self._known[source.name]
+        try:
+            read = source.read(now_unix_s)
+        except SourceError as error:
+            self._tell(source.name, error)
+            return
+        self._recovered(source.name)
+        after = merge(before, read, self._node_id, source.name, now_unix_s)
+        self._known = self._known | {source.name: after}
+        for key in after.keys() - before.keys():
+            LOGGER.warning("%s announces %s", source.name, after[key].notice)
+        for key in before.keys() - after.keys():
+            self._withdrawn.append(before[key])
+            LOGGER.warning(
+                "%s withdrew %s; Ray cannot end a drain, so the node still goes",
+                source.name,
+                before[key].notice,
+            )
+
+    def _drain(self, order: Drain) -> None:
+        announced = ", ".join(f"{one.source}: {one.notice.kind}" for one in self._current())
+        self._node.drain(order.deadline_unix_s, announced)
+        LOGGER.warning("told Ray to drain this node until %s", order.deadline_unix_s)
+
+    def _acknowledge(self) -> None:
+        by_name = {source.name: source for source in self._sources}
+        for one in self._current():
+            try:
+                by_name[one.source].acknowledge(one.notice)
+            except SourceError as error:  # the machine is then taken at its deadline
+                self._tell(one.source, error)
+
+    def _tell(self, whom: str, error: Exception) -> None:
+        told = self._troubles.setdefault(whom, set())
+        if str(error) not in told:
+            told.add(str(error))
+            LOGGER.warning("%s: %s; asking again", whom, error)
+
+    def _recovered(self, whom: str) -> None:
+        if self._troubles.pop(whom, None):
+            LOGGER.warning("%s answers again", whom)
+
+
+def _earlier(one: Notice, other: Notice) -> Notice:
+    if one.deadline_unix_s is None or other.deadline_unix_s is None:
+        return one
+    return one if one.deadline_unix_s <= other.deadline_unix_s else other

@@ -1,0 +1,219 @@
+"""A sentinel on every node of a Ray cluster, for as long as a run's driver watches.
+
+Boundary: starts and ends actors and collects what they noticed; each of them decides for its own
+node. A thread of the driver looks for nodes that joined.
+Invariants: nothing that goes wrong here ends the run. A node without a source of notices keeps no
+actor. The head is watched but never drained: with it goes the cluster's control store, so there is
+nowhere to hand work to; a run that loses it is resumed from its journal.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from infra.spot.address import Place, is_own
+from infra.spot.detect import read_firmware, sources_of
+from infra.spot.ray_nodes import LiveNode, drain, draining, is_empty, live_nodes
+from infra.spot.sentinel import Noticed, Sentinel
+from infra.spot.settings import NONE, SpotSettings
+
+LOGGER = logging.getLogger(__name__)
+LOOK_S = 3.0  # between two looks at Ray's nodes
+END_S = 10.0  # a look that is under way ends within this
+CLOUD_POLL_S = 5.0  # what AWS advises
+OWN_POLL_S = 1.0
+
+
+class RayNode:
+    """A node that Ray drains."""
+
+    def __init__(self, node_id: str) -> None:
+        self._id = node_id
+
+    def drains_until(self) -> float | None:
+        """As Ray has it."""
+        return draining().get(self._id)
+
+    def drain(self, deadline_unix_s: float | None, reason: str) -> None:
+        """Tell Ray."""
+        drain(self._id, deadline_unix_s, reason)
+
+    def is_empty(self) -> bool:
+        """Whether no resource of it is taken."""
+        return is_empty(self._id)
+
+
+class HeadNode:
+    """The head, which stays to its end."""
+
+    def __init__(self) -> None:
+        self._until: float | None = None
+
+    def drains_until(self) -> float | None:
+        """What `drain` was told last."""
+        return self._until
+
+    def drain(self, deadline_unix_s: float | None, reason: str) -> None:
+        """Only say so."""
+        self._until = math.inf if deadline_unix_s is None else deadline_unix_s
+        LOGGER.error("the cluster's head is announced to go (%s); the run can be resumed", reason)
+
+    def is_empty(self) -> bool:
+        """Never: its sentinel stays."""
+        return False
+
+
+class NodeSentinel:
+    """The actor on one node."""
+
+    def __init__(self, node: LiveNode, settings: SpotSettings) -> None:
+        place = Place(node_id=node.id, node_ip=node.ip, hostname=node.hostname)
+        self._sources = sources_of(settings, place, os.environ, read_firmware())
+        self._sentinel = Sentinel(
+            node.id,
+            HeadNode() if node.is_head else RayNode(node.id),
+            self._sources,
+            settings.on_rebalance,
+            settings.poll_s or (OWN_POLL_S if is_own(settings.source) else CLOUD_POLL_S),
+        )
+
+    def watch(self) -> tuple[Noticed, ...]:
+        """Until the node is drained and empty; at once where there is nothing to ask."""
+        while self._sources:
+            wait_s = self._sentinel.step(time.time())
+            if wait_s is None:
+                break
+            time.sleep(wait_s)
+        return self.noticed()
+
+    def noticed(self) -> tuple[Noticed, ...]:
+        """What was announced to this node so far."""
+        return self._sentinel.noticed()
+
+
+@dataclass(slots=True)
+class Watch:
+    """A running actor, with the calls to it that are under way."""
+
+    actor: Any
+    watching: Any
+    asking: Any
+
+
+class Sentinels:
+    """Those of one driver."""
+
+    def __init__(self, settings: SpotSettings) -> None:
+        self._settings = settings
+        self._watches: dict[str, Watch] = {}
+        self._over: set[str] = set()  # nodes that need no sentinel any more
+        self._noticed: dict[str, tuple[Noticed, ...]] = {}
+        self._ending = threading.Event()
+
+    def notices(self) -> tuple[Noticed, ...]:
+        """What all nodes noticed, also those that are gone; a few seconds old."""
+        return tuple(one for found in list(self._noticed.values()) for one in found)
+
+    def run(self) -> None:
+        """Look at Ray's nodes until `end`."""
+        while not self._ending.is_set():
+            try:
+                self._look()
+            except Exception:  # whatever it is: who stops looking misses the next node
+                LOGGER.exception("cannot look after the sentinels; trying again")
+            self._ending.wait(LOOK_S)
+
+    def end(self) -> None:
+        """Ask `run` to return."""
+        self._ending.set()
+
+    def stop_all(self) -> None:
+        """End every actor; after `run` has returned."""
+        for node_id in list(self._watches):
+            self._stop(node_id)
+
+    def _look(self) -> None:
+        live = {node.id: node for node in live_nodes()}
+        for node_id in self._watches.keys() - live.keys():
+            self._stop(node_id)
+        self._collect()
+        going = draining()  # Ray places nothing there, so no sentinel either
+        for node in live.values():
+            if node.id not in self._watches and node.id not in self._over | going.keys():
+                self._watches[node.id] = start(node, self._settings)
+
+    def _collect(self) -> None:
+        calls = {
+            call: node_id
+            for node_id, watch in self._watches.items()
+            for call in (watch.asking, watch.watching)
+        }
+        if not calls:
+            return
+        done, _ = ray.wait(list(calls), num_returns=len(calls), timeout=0)
+        for call in done:
+            node_id = calls[call]
+            if node_id not in self._watches:
+                continue
+            watch = self._watches[node_id]
+            try:
+                self._noticed[node_id] = ray.get(call)
+            except ray.exceptions.RayError as error:
+                LOGGER.warning("the sentinel of node %s is lost: %s", node_id, error)
+                self._stop(node_id)
+                continue
+            if call == watch.watching:
+                self._over.add(node_id)
+                self._stop(node_id)
+            else:
+                watch.asking = watch.actor.noticed.remote()
+
+    def _stop(self, node_id: str) -> None:
+        try:
+            ray.kill(self._watches.pop(node_id).actor)
+        except Exception:  # whatever it is: it ends with this driver anyway
+            LOGGER.exception("cannot end the sentinel of node %s", node_id)
+
+
+def start(node: LiveNode, settings: SpotSettings) -> Watch:
+    """An actor on this very node, which takes none of its resources and ends with this driver."""
+    actor = (
+        ray.remote(NodeSentinel)
+        .options(
+            num_cpus=0,
+            max_restarts=-1,
+            max_task_retries=-1,
+            max_concurrency=2,
+            scheduling_strategy=NodeAffinitySchedulingStrategy(node.id, soft=False),
+        )
+        .remote(node, settings)
+    )
+    return Watch(actor, watching=actor.watch.remote(), asking=actor.noticed.remote())
+
+
+@contextmanager
+def sentinels(settings: SpotSettings) -> Iterator[Sentinels]:
+    """Every live node is watched while inside; expects a connected Ray."""
+    watched = Sentinels(settings)
+    if settings.source == NONE:
+        yield watched
+        return
+    thread = threading.Thread(target=watched.run, name="sentinels", daemon=True)
+    thread.start()
+    try:
+        yield watched
+    finally:
+        watched.end()
+        thread.join(END_S)
+        watched.stop_all()

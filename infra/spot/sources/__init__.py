@@ -1,0 +1,1 @@
+"""Where a node learns that its machine goes, one file per cloud."""
