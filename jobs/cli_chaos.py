@@ -57,7 +57,7 @@ def chaos(
     ] = 8.0,
     documents: Annotated[
         int | None,
-        typer.Option(min=1, help="So many documents. Default: 6,000, or all of your JOB."),
+        typer.Option(min=1, help="So many documents. Default: 5,000, or all of your JOB."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Draws the documents, and which node goes.")] = 7,
     out: Annotated[

@@ -46,6 +46,7 @@ def rehearse(its: Rehearsal, say: Callable[[str], None]) -> Conduct:
     Raises:
         ClusterStartError: Ray did not start on this machine.
     """
+    timeline = Timeline(say, its.schedule.nodes)
     with (
         LocalMetadata() as metadata,
         LocalCluster(head_cpus=HEAD_CPUS + its.coordinators) as cluster,
@@ -53,7 +54,6 @@ def rehearse(its: Rehearsal, say: Callable[[str], None]) -> Conduct:
         DriverProcess(its.job, cluster.address, os.environ | cluster.environment) as driver,
     ):
         fleet.start(its.schedule.up_at_first)
-        timeline = Timeline(say, its.schedule.nodes)
         for event in fleet.events():
             timeline.note_node(event)
         driver.start()

@@ -10,12 +10,14 @@ from pathlib import Path
 from jobs.demo.documents import Order, write_folder
 from jobs.spec import JobSpec
 from jobs.spec_file import load_spec
+from jobs.spec_spot import SpotSpec
 from jobs.spec_tiers import Replicas
 from jobs.spec_yaml import write_yaml
 
 BUNDLED = Path(__file__).with_name("job.yaml")
 JOB_NAME = "job.yaml"
-DOCUMENTS = 6000  # of the bundled job
+DOCUMENTS = 5000  # of the bundled job
+POLL_S = 1.0  # a rehearsal is shorter than two minutes, and so are its notices
 
 
 def bundled_job(folder: Path, *, documents: int, seed: int) -> JobSpec:
@@ -52,6 +54,7 @@ def write_rehearsed(spec: JobSpec, folder: Path, *, nodes: int) -> Path:
         update={
             "tiers": (tier,),
             "route": tier.name,
+            "spot": SpotSpec(source="aws", poll_s=POLL_S),
             "output": str(folder / "output"),
             "checkpoint": str(folder / "checkpoint"),
         }
