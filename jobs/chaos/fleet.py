@@ -79,6 +79,11 @@ class Fleet:
         """Nodes that are up now, those that have been told to go among them."""
         return len(self._up)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether something that was asked for is not done yet."""
+        return bool(self._futures)
+
     def start(self, nodes: Iterable[int]) -> None:
         """Start these nodes side by side and wait until all have joined.
 

@@ -133,7 +133,8 @@ class _Play:
     def _reason_to_stop(self, spent_s: float) -> str | None:
         if spent_s > self.its.limit_s:
             return f"it has taken more than {self.its.limit_s:.0f} s"
-        if not self.fleet.up and not self.clockwork.owes_returns and self.share < 1.0:
+        is_over = not (self.fleet.up or self.fleet.is_busy or self.clockwork.owes_returns)
+        if is_over and self.share < 1.0:
             return "no node is left and none will come; a real run would wait for one"
         return None
 

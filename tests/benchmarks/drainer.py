@@ -22,6 +22,7 @@ from infra.local_cluster import LocalCluster
 from infra.spot.ray_nodes import DrainRefusedError, drain
 from jobs.chaos.fleet import NODE_LABEL
 from jobs.ray_session import ray_session
+from tests.benchmarks.tap import NODE
 from tests.benchmarks.workload import ROOT
 
 READY, DONE = "ready", "done"
@@ -56,8 +57,8 @@ class RayAnnouncer:
         self._process.communicate()
 
     def environment(self, node: str) -> Mapping[str, str]:
-        """Nothing: nobody on the node has to hear of it."""
-        return {}
+        """The name under which the node's engines are tapped."""
+        return {NODE: node}
 
     def announce(self, node: str, deadline_unix_s: float) -> None:
         """Have Ray drain the node."""
