@@ -39,11 +39,14 @@ def write_rehearsed(spec: JobSpec, folder: Path, *, nodes: int) -> Path:
     """`spec` with its places in `folder` and one engine per node; gives the job file.
 
     Every engine node offers one CPU and one GPU to Ray, whatever the machine has: so no engine
-    lands on the head, whose room belongs to coordinators.
+    lands on the head, whose room belongs to coordinators. Where there is a GPU, all engines share
+    the first.
     """
     chosen = spec.chosen_tier
+    share = chosen.engine.gpu_memory_utilization / nodes
     tier = chosen.model_copy(
         update={
+            "engine": chosen.engine.model_copy(update={"gpu_memory_utilization": share}),
             "accelerator": None,
             "num_gpus": 1.0,
             "num_cpus": 1.0,
@@ -54,7 +57,7 @@ def write_rehearsed(spec: JobSpec, folder: Path, *, nodes: int) -> Path:
         update={
             "tiers": (tier,),
             "route": tier.name,
-            "spot": SpotSpec(source="aws", poll_s=POLL_S),
+            "spot": SpotSpec(poll_s=POLL_S),
             "output": str(folder / "output"),
             "checkpoint": str(folder / "checkpoint"),
         }
