@@ -6,7 +6,7 @@ Invariant: a rehearsal has passed only when the run ended by itself and every do
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from rich.table import Table
@@ -16,6 +16,8 @@ from infra.spot.schedule import Schedule
 from jobs.chaos.accounting import Accounting
 from jobs.chaos.timeline import Conduct
 from jobs.wording import count, duration, usd
+
+_NO_ACCOUNT = dict.fromkeys(field.name for field in fields(Accounting))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class Report:
             "extra": verdict.extra if verdict else None,
             "proven": self.has_passed,
             "problems": list(self.problems),
-            **(asdict(self.accounting) if self.accounting else {}),
+            **(asdict(self.accounting) if self.accounting else _NO_ACCOUNT),
             **conduct,
         }
 
