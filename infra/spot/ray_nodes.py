@@ -58,22 +58,25 @@ def live_nodes() -> list[LiveNode]:
     ]
 
 
-def is_empty(node_id: str) -> bool:
-    """Whether nothing on the node holds any of its CPUs, GPUs or other resources.
+def empty_nodes() -> frozenset[str]:
+    """Nodes, by hex id, of whose CPUs, GPUs and other resources nothing is taken.
 
-    What takes none, a sentinel for one, is not seen; nor is a node that Ray has just met.
+    What takes none, a sentinel for one, is not seen; a node that Ray has just met is left out.
 
     Raises:
         ConnectionError: Ray's control service does not answer.
     """
     try:
-        free = ray_state.available_resources_per_node().get(node_id)
-        total = ray_state.total_resources_per_node().get(node_id)
+        free_by_node = ray_state.available_resources_per_node()
+        total_by_node = ray_state.total_resources_per_node()
     except (ray.exceptions.RayError, OSError) as error:
         raise ConnectionError(f"Ray's control service does not answer: {error}") from error
-    if free is None or total is None:
-        return False
-    return all(free.get(name, 0.0) > amount - LEAST for name, amount in total.items())
+    return frozenset(
+        node_id
+        for node_id, total in total_by_node.items()
+        if node_id in free_by_node
+        and all(free_by_node[node_id].get(name, 0.0) > have - LEAST for name, have in total.items())
+    )
 
 
 def drain(node_id: str, deadline_unix_s: float | None, reason: str) -> None:

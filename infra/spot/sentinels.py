@@ -1,10 +1,11 @@
-"""A sentinel on every node of a Ray cluster, for as long as a run's driver watches.
+"""A sentinel on every node of a Ray cluster that has work, for as long as a run's driver watches.
 
 Boundary: starts and ends actors and collects what they noticed; each of them decides for its own
 node. A thread of the driver looks for nodes that joined.
 Invariants: nothing that goes wrong here ends the run. A node without a source of notices keeps no
-actor. The head is watched but never drained: with it goes the cluster's control store, so there is
-nowhere to hand work to; a run that loses it is resumed from its journal.
+actor, nor does one without work: to Ray no node with an actor is idle, and its autoscaler would
+never let it go. The head is watched but never drained: with it goes the cluster's control store, so
+there is nowhere to hand work to; a run that loses it is resumed from its journal.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -24,13 +25,14 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from infra.spot.address import Place, is_own
 from infra.spot.detect import read_firmware, sources_of
-from infra.spot.ray_nodes import LiveNode, drain, draining, is_empty, live_nodes
+from infra.spot.ray_nodes import LiveNode, drain, draining, empty_nodes, live_nodes
 from infra.spot.sentinel import Noticed, Sentinel
 from infra.spot.settings import NONE, SpotSettings
 
 LOGGER = logging.getLogger(__name__)
 LOOK_S = 3.0  # between two looks at Ray's nodes
 END_S = 10.0  # a look that is under way ends within this
+IDLE_S = 30.0  # without work, before a node's sentinel ends
 CLOUD_POLL_S = 5.0  # what AWS advises
 OWN_POLL_S = 1.0
 
@@ -51,7 +53,7 @@ class RayNode:
 
     def is_empty(self) -> bool:
         """Whether no resource of it is taken."""
-        return is_empty(self._id)
+        return self._id in empty_nodes()
 
 
 class HeadNode:
@@ -118,6 +120,7 @@ class Sentinels:
         self._settings = settings
         self._watches: dict[str, Watch] = {}
         self._over: set[str] = set()  # nodes that need no sentinel any more
+        self._worked_s: dict[str, float] = {}  # when a node was last seen with work
         self._noticed: dict[str, tuple[Noticed, ...]] = {}
         self._ending = threading.Event()
 
@@ -145,13 +148,17 @@ class Sentinels:
 
     def _look(self) -> None:
         live = {node.id: node for node in live_nodes()}
+        going = draining().keys()  # Ray places nothing there, and their sentinels end by themselves
+        busy = live.keys() - empty_nodes()
+        self._worked_s = last_worked(self._worked_s, busy, time.monotonic())
+        at_work = self._worked_s.keys()
         for node_id in self._watches.keys() - live.keys():
             self._stop(node_id)
         self._collect()
-        going = draining()  # Ray places nothing there, so no sentinel either
-        for node in live.values():
-            if node.id not in self._watches and node.id not in self._over | going.keys():
-                self._watches[node.id] = start(node, self._settings)
+        for node_id in self._watches.keys() - at_work - going:
+            self._stop(node_id)
+        for node_id in (live.keys() & at_work) - self._watches.keys() - self._over - going:
+            self._watches[node_id] = start(live[node_id], self._settings)
 
     def _collect(self) -> None:
         calls = {
@@ -186,6 +193,12 @@ class Sentinels:
             LOGGER.exception("cannot end the sentinel of node %s", node_id)
 
 
+def last_worked(before_s: Mapping[str, float], busy: Set[str], now_s: float) -> dict[str, float]:
+    """When each node had work last; those without any for `IDLE_S` are left out."""
+    kept_s = {node_id: at_s for node_id, at_s in before_s.items() if now_s - at_s < IDLE_S}
+    return kept_s | dict.fromkeys(busy, now_s)
+
+
 def start(node: LiveNode, settings: SpotSettings) -> Watch:
     """An actor on this very node, which takes none of its resources and ends with this driver."""
     actor = (
@@ -204,7 +217,7 @@ def start(node: LiveNode, settings: SpotSettings) -> Watch:
 
 @contextmanager
 def sentinels(settings: SpotSettings) -> Iterator[Sentinels]:
-    """Every live node is watched while inside; expects a connected Ray."""
+    """Every node that has work is watched while inside; expects a connected Ray."""
     watched = Sentinels(settings)
     if settings.source == NONE:
         yield watched

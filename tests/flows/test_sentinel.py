@@ -80,11 +80,11 @@ def test_a_notice_drains_its_node_and_a_node_that_joins_later_is_watched_too(
     driver = flow.start_driver(spot, DELAY_S)
     wait_until(lambda: flow.finished() >= COUNT // 10, "a tenth was done", SOON_S)
     later = add_engine_node(spot, metadata.endpoint("later"))
-    wait_until(lambda: has_sentinel(later), "the node that joined is watched", SOON_S)
     kill_all([first], "NodeSentinel")  # another one comes in its place
     metadata.interrupt("first", time.time() + 20)
     wait_until(lambda: has_engine(later), "the other node has an engine", SOON_S)
     wait_until(lambda: has_left(first), "the node left Ray by itself", SOON_S)
+    wait_until(lambda: has_sentinel(later), "the node that joined is watched", SOON_S)
     metadata.interrupt("later", time.time() + 12)
     add_engine_node(spot)
     wait_until(lambda: has_left(later), "the later node left Ray by itself", SOON_S)
@@ -126,7 +126,7 @@ def test_what_nodes_noticed_is_kept_when_they_are_gone_and_the_head_stays(
     notices.write_text(json.dumps([notice]))
     source = f"file:{notices}"
     done = subprocess.run(
-        [sys.executable, "-m", "tests.flows.watch", spot.address, source, "3"],
+        [sys.executable, "-m", "tests.flows.watch", spot.address, source],
         cwd=ROOT,
         env=os.environ | spot.environment,
         stdout=subprocess.PIPE,
@@ -138,9 +138,26 @@ def test_what_nodes_noticed_is_kept_when_they_are_gone_and_the_head_stays(
     assert found["head"] in found["noticed"]
     expected = [source, "interruption", deadline_unix_s]
     assert list(found["noticed"].values()) == [expected] * 3
-    wait_until(lambda: all(has_left(node) for node in nodes), "empty nodes left Ray", SOON_S)
+    assert all(has_left(node) for node in nodes)
     assert not has_left(spot.head)
     wait_until(lambda: not has_sentinel(spot.head), "the sentinels ended with their driver", SOON_S)
+
+
+def test_a_node_whose_work_ended_is_idle_to_ray_again(spot: LocalCluster, tmp_path: Path) -> None:
+    node = add_engine_node(spot)
+    driver = subprocess.Popen(
+        [sys.executable, "-m", "tests.flows.watch", spot.address, f"file:{tmp_path}/none"],
+        cwd=ROOT,
+        env=os.environ | spot.environment,
+    )
+    try:
+        wait_until(lambda: has_sentinel(node), "the node that works is watched", SOON_S)
+        kill_all([node], "ray::Work")
+        wait_until(lambda: not has_sentinel(node), "its sentinel ended", SOON_S)
+        assert has_sentinel(spot.head)
+    finally:
+        driver.kill()
+        driver.wait()
 
 
 def test_where_there_is_no_cloud_no_sentinel_stays(spot: LocalCluster, tmp_path: Path) -> None:

@@ -1,35 +1,49 @@
-"""Watches a cluster's nodes until so many have noticed something, without a run.
+"""Watches a cluster's nodes, each with one CPU of work, until all have noticed something.
 
-    python -m tests.flows.watch ADDRESS SOURCE NODES
+    python -m tests.flows.watch ADDRESS SOURCE
 
-Prints what they noticed as JSON, by node id, and which node is the head.
+Then ends the work, waits until only the head is left, and prints what the nodes noticed as JSON, by
+node id, and which of them is the head.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-import time
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from infra.spot.ray_nodes import live_nodes
 from infra.spot.sentinels import sentinels
 from infra.spot.settings import SpotSettings
 from jobs.ray_session import ray_session
+from tests.flows.flow import wait_until
 
-WAIT_S = 60.0
+WAIT_S = 120.0
 
 
-def main(address: str, source: str, nodes: str) -> None:
-    deadline_s = time.monotonic() + WAIT_S
+class Work:
+    """Holds a CPU."""
+
+
+def main(address: str, source: str) -> None:
     with (
         ray_session(address, show_worker_logs=False),
         sentinels(SpotSettings(source, poll_s=0.5)) as watched,
     ):
-        [head] = [node.id for node in live_nodes() if node.is_head]
-        while len(watched.notices()) < int(nodes) or len(live_nodes()) > 1:
-            if time.monotonic() > deadline_s:
-                raise TimeoutError(f"only these were noticed: {watched.notices()}")
-            time.sleep(0.1)
+        nodes = live_nodes()
+        [head] = [node.id for node in nodes if node.is_head]
+        work = [
+            ray.remote(Work)
+            .options(num_cpus=1, scheduling_strategy=NodeAffinitySchedulingStrategy(node.id, False))
+            .remote()
+            for node in nodes
+        ]
+        wait_until(lambda: len(watched.notices()) == len(nodes), "all noticed", WAIT_S)
+        for one in work:
+            ray.kill(one)
+        wait_until(lambda: [node.id for node in live_nodes()] == [head], "the others left", WAIT_S)
         noticed = {
             one.node_id: (one.source, one.notice.kind, one.notice.deadline_unix_s)
             for one in watched.notices()

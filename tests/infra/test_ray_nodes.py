@@ -12,7 +12,7 @@ from infra.spot.ray_nodes import (
     LiveNode,
     drain,
     draining,
-    is_empty,
+    empty_nodes,
     live_nodes,
     own_deadline,
 )
@@ -150,4 +150,4 @@ def test_a_node_is_empty_when_all_it_has_is_free(
         found = {} if amounts is None else {HERE: amounts}
         name = f"{name}_resources_per_node"
         monkeypatch.setattr(ray_nodes.ray_state, name, lambda found=found: found)
-    assert is_empty(HERE) is empty
+    assert empty_nodes() == ({HERE} if empty else set())
