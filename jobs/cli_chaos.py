@@ -83,6 +83,7 @@ def chaos(
 
     A schedule file: outages: [{at: 30%, node: 1, notice: 12, back: 8}, {at: 60%, node: all}]
     """
+    from jobs.chaos.rehearsed_job import DOCUMENTS, bundled_job, users_job
     from jobs.chaos.report import account_table
 
     spoken = Out(as_json=as_json)
@@ -96,9 +97,11 @@ def chaos(
         speed=speed,
         start_s=start,
     )
+    own = None if job is None else users_job(job, documents=documents)
     folder = _folder(out)
     try:
-        report = _rehearse(_job(job, folder, documents, seed), folder, its_schedule, spoken)
+        spec = own or bundled_job(folder, documents=documents or DOCUMENTS, seed=seed)
+        report = _rehearse(spec, folder, its_schedule, spoken)
         spoken.people.print(account_table(report))
         for problem in report.problems:
             spoken.say(problem, style="bold red")
@@ -160,14 +163,6 @@ def _folder(out: Path | None) -> Path:
     return out.resolve()
 
 
-def _job(job: Path | None, folder: Path, documents: int | None, seed: int) -> JobSpec:
-    from jobs.chaos.rehearsed_job import DOCUMENTS, bundled_job, users_job
-
-    if job is not None:
-        return users_job(job, documents=documents)
-    return bundled_job(folder, documents=documents or DOCUMENTS, seed=seed)
-
-
 def _rehearse(spec: JobSpec, folder: Path, schedule: Schedule, out: Out) -> Report:
     from checkpoints.errors import NoRunError
     from checkpoints.local_store import LocalStore
@@ -177,12 +172,14 @@ def _rehearse(spec: JobSpec, folder: Path, schedule: Schedule, out: Out) -> Repo
     from jobs.chaos.rehearse import Rehearsal, rehearse
     from jobs.chaos.rehearsed_job import write_rehearsed
     from jobs.chaos.report import Report
+    from jobs.interrupts import StopSwitch
 
     file = write_rehearsed(spec, folder, nodes=schedule.nodes)
     output, checkpoint = folder / "output", folder / "checkpoint"
     rehearsal = Rehearsal(file, checkpoint, spec.limits.coordinators, schedule)
     try:
-        conduct = rehearse(rehearsal, out.say)
+        with StopSwitch(lambda: None):  # nobody asks it: also SIGTERM ends it with all its nodes
+            conduct = rehearse(rehearsal, out.say)
     except ClusterStartError as error:
         remedy = "free memory and ports, or rehearse with fewer --nodes"
         raise CommandError(str(error), remedy, Exit.UNREACHABLE) from error
