@@ -26,7 +26,7 @@ $(VENV)/.ready: infra/requirements/cpu.txt infra/requirements/cuda.txt infra/env
 	infra/environment.sh $(VENV)
 	touch $@
 
-demo: env ## run 1,000 documents here with real vLLM, kill the driver, resume, verify
+demo: env ## run 1,000 documents here with real vLLM, kill the driver, resume, verify, rehearse a spot notice
 	$(PY) -m jobs.demo.run
 
 check: env ## the gate: lint, format, types, imports

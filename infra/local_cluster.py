@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -72,6 +73,8 @@ class LocalCluster:
     nodes: list[LocalNode] = field(default_factory=list)
     _port: int = 0
     dashboard_port: int = 0
+    # Two nodes that start at the same moment choose the same names for Ray's sockets.
+    _starting: threading.Lock = field(default_factory=threading.Lock)
 
     def __enter__(self) -> LocalCluster:
         self._port, self.dashboard_port, client_port = free_ports(3)
@@ -146,6 +149,10 @@ class LocalCluster:
     def _start(
         self, arguments: list[str], environment: Mapping[str, str] | None = None
     ) -> LocalNode:
+        with self._starting:
+            return self._start_alone(arguments, environment or {})
+
+    def _start_alone(self, arguments: list[str], environment: Mapping[str, str]) -> LocalNode:
         marker = secrets.token_hex(8)
         log = self.folder / f"node-{marker}.log"
         with log.open("wb") as out:
@@ -161,7 +168,7 @@ class LocalCluster:
                 env={
                     **os.environ,
                     **self.environment,
-                    **(environment or {}),
+                    **environment,
                     MARKER: marker,
                     "PATH": _path(),
                 },

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from jobs import cli_job, cli_run, cli_state
+from jobs import cli_chaos, cli_job, cli_run, cli_state
 from jobs.console import ReportingGroup
 
 app = typer.Typer(
@@ -33,6 +33,7 @@ for command in (
     cli_state.verify,
     cli_state.cancel,
     cli_state.runs,
+    cli_chaos.chaos,
 ):
     app.command()(command)
 

@@ -1,4 +1,5 @@
-"""The demo: 1,000 documents of mixed formats, with the driver killed in the middle.
+"""The demo: 1,000 documents of mixed formats, with the driver killed in the middle, and a rehearsal
+of a spot notice.
 
 Boundary: drives the command line as a user would, in processes of its own: a local Ray, a run that
 is killed by SIGKILL, the same command again, verify. Reads results with pyarrow alone.
@@ -27,6 +28,8 @@ JOB = Path(__file__).with_name("job.yaml")
 SEED = 7
 KILL_AT = 0.3  # of the documents
 FIRST_DOCUMENTS_S = 600.0  # for the engine to start on a slow machine
+# A notice in the middle of a run on two nodes, short enough to wait for.
+REHEARSAL = ("--nodes", "2", "--documents", "1200", "--notice", "10", "--back", "2")
 CPUS = 4  # logical: an engine, a coordinator and readers side by side, also on two cores
 
 
@@ -71,8 +74,11 @@ def run_demo(count: int, out: Path, console: Console) -> int:
     say(console, f"results:   {out}/output/results/*.parquet (any Parquet reader)")
     say(console, f"manifest:  {out}/output/manifest.json")
     say(console, f"look again: export GLEANER_DEMO={out}; gleaner status {JOB}")
-    say(console, f"took:      {time.monotonic() - started_s:.0f} s")
-    return verified
+
+    console.rule("6. Rehearse a spot notice: two nodes, one of them has to go")
+    rehearsed = subprocess.run(gleaner("chaos", *REHEARSAL), check=False).returncode
+    say(console, f"took: {time.monotonic() - started_s:.0f} s")
+    return verified or rehearsed
 
 
 def say(console: Console, line: str) -> None:

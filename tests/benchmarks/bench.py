@@ -25,8 +25,14 @@ from tests.benchmarks.machine import read_machine, this_machine, write_machine
 from tests.benchmarks.render import as_table, render
 from tests.benchmarks.workload import ONE_THREAD, ROOT, environment
 
-BENCHMARKS = ("throughput", "overhead", "redo", "resume")  # overhead needs throughput's rate
-BENCHMARK_S = 1800.0
+BENCHMARKS = (
+    "throughput",
+    "overhead",
+    "redo",
+    "interruptions",
+    "resume",
+)  # overhead needs throughput's rate
+BENCHMARK_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)

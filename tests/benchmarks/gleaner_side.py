@@ -7,6 +7,7 @@ Running it again resumes. The last line of stdout is the final snapshot as JSON.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from collections.abc import Sequence
@@ -18,12 +19,13 @@ import yaml
 
 from jobs.spec_file import load_spec
 from jobs.wiring import build_job
-from pipeline.engine import Engine, Parts, Request
+from pipeline.engine import Engine, FinishReason, Parts, Request
 from pipeline.listing import list_inputs
 from pipeline.progress import State
 from pipeline.run import execute
 from pipeline.tiers import Tier
 from pipeline.vllm_engine import VLLMEngine
+from tests.benchmarks import flight
 from tests.benchmarks.tap import Tap
 from tests.benchmarks.workload import (
     ENGINE,
@@ -48,17 +50,23 @@ class TappedFactory:
 class TappedEngine:
     """A vLLM engine that writes down what it answered."""
 
-    def __init__(self, inner: Engine, folder: Path) -> None:
+    def __init__(self, inner: VLLMEngine, folder: Path) -> None:
         self._inner = inner
         self._tap = Tap(folder)
+        self._sampling: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         await self._inner.start()
         self._tap.ready()
+        self._sampling = flight.begin(self._inner._engine, self._tap)
 
     async def generate(self, requests: Sequence[Request]) -> Parts:
         async for part in self._inner.generate(requests):
-            self._tap.answered(completion.request_id for completion in part)
+            self._tap.answered(
+                completion.request_id
+                for completion in part
+                if completion.finish_reason is not FinishReason.HANDED_BACK
+            )
             yield part
 
     async def check_health(self) -> None:
@@ -73,14 +81,20 @@ class TappedEngine:
 
 
 def write_job(
-    folder: Folder, flush_s: float, engines: int = 1, *, has_confidence: bool = True
+    folder: Folder,
+    flush_s: float,
+    engines: int = 1,
+    *,
+    has_confidence: bool = True,
+    num_gpus: float = 0.0,
 ) -> None:
-    """The job file of the comparison."""
+    """The job file of the comparison; `num_gpus` are those that Ray is to count per engine."""
     tier = {
         "name": "large",
         "model": str(MODEL),
         "engine": ENGINE,
         "replicas": {"max": engines},
+        "num_gpus": num_gpus,
     }
     job = {
         "name": "benchmark",
@@ -95,6 +109,7 @@ def write_job(
         "output": "output",
         "checkpoint": "checkpoint",
         "limits": {"flush_s": flush_s, "max_error_rate": 1},
+        "spot": {"source": "none"},
     }
     folder.job_file.write_text(yaml.safe_dump(job))
 

@@ -11,12 +11,15 @@ import os
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 READY = "ready"
 ANSWER = "answer"
+FLIGHT = "flight"
+NODE = "GLEANER_BENCHMARK_NODE"  # in the environment of a node that has a name
+NO_NODE = "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,15 @@ class Answered:
 
     unix_s: float
     document: str
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """Tokens of unfinished answers that one engine held, at a unix time."""
+
+    unix_s: float
+    node: str
+    tokens: int
 
 
 class Tap:
@@ -36,12 +48,16 @@ class Tap:
 
     def ready(self) -> None:
         """The engine can take work."""
-        self._file.write(f"{READY} {time.time():.4f} -\n")
+        self._file.write(f"{READY} {time.time():.4f} {os.environ.get(NODE, NO_NODE)}\n")
 
     def answered(self, documents: Iterable[str]) -> None:
         """The engine has just answered these."""
         now_s = time.time()
         self._file.write("".join(f"{ANSWER} {now_s:.4f} {one}\n" for one in documents))
+
+    def in_flight(self, tokens: int) -> None:
+        """So many tokens of unfinished answers are in the engine now."""
+        self._file.write(f"{FLIGHT} {time.time():.4f} {tokens}\n")
 
 
 def answers(folder: Path) -> list[Answered]:
@@ -50,9 +66,19 @@ def answers(folder: Path) -> list[Answered]:
     return sorted(found, key=lambda one: one.unix_s)
 
 
+def flights(folder: Path) -> list[list[InFlight]]:
+    """The samples of every engine, in the order of time."""
+    return [samples for file in folder.glob("*.log") if (samples := list(_samples(file)))]
+
+
 def first_ready_unix_s(folder: Path) -> float:
     """When the first engine was ready."""
-    return min(_ready_unix_s(folder))
+    return min(ready_unix_s(folder))
+
+
+def ready_unix_s(folder: Path) -> list[float]:
+    """When each engine was ready; empty before the first."""
+    return [unix_s for kind, unix_s, _ in _lines(folder) if kind == READY]
 
 
 def steady_per_s(folder: Path) -> float:
@@ -61,7 +87,7 @@ def steady_per_s(folder: Path) -> float:
     It begins later where an engine was ready later, but not after half of the documents.
     """
     answered = answers(folder)
-    all_ready_unix_s = max(_ready_unix_s(folder))
+    all_ready_unix_s = max(ready_unix_s(folder))
     early = sum(one.unix_s < all_ready_unix_s for one in answered)
     first, last = min(max(early, len(answered) // 10), len(answered) // 2), len(answered) * 9 // 10
     return (last - first) / (answered[last].unix_s - answered[first].unix_s)
@@ -79,15 +105,21 @@ def lost(answered: list[Answered], killed_unix_s: float) -> int:
     return len(before & after)
 
 
-def _ready_unix_s(folder: Path) -> list[float]:
-    return [unix_s for kind, unix_s, _ in _lines(folder) if kind == READY]
+def _samples(file: Path) -> Iterator[InFlight]:
+    node = NO_NODE
+    for kind, unix_s, name in _lines_of(file):
+        if kind == READY:
+            node = name
+        elif kind == FLIGHT:
+            yield InFlight(unix_s, node, int(name))
 
 
 def _lines(folder: Path) -> list[tuple[str, float, str]]:
-    found = []
-    for file in folder.glob("*.log"):
-        # A process that is killed may leave a piece of a line behind the last line end.
-        for line in file.read_text().rpartition("\n")[0].splitlines():
-            kind, unix_s, name = line.split(" ", 2)
-            found.append((kind, float(unix_s), name))
-    return found
+    return [line for file in folder.glob("*.log") for line in _lines_of(file)]
+
+
+def _lines_of(file: Path) -> Iterator[tuple[str, float, str]]:
+    # A process that is killed may leave a piece of a line behind the last line end.
+    for line in file.read_text().rpartition("\n")[0].splitlines():
+        kind, unix_s, name = line.split(" ", 2)
+        yield kind, float(unix_s), name

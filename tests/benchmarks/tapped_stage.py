@@ -6,11 +6,13 @@ document's; hence the one import of its internals.
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 from ray.llm._internal.batch.stages.vllm_engine_stage import vLLMEngineStageUDF
 
+from tests.benchmarks import flight
 from tests.benchmarks.tap import Tap
 
 
@@ -21,10 +23,13 @@ class TappedEngineStage(vLLMEngineStageUDF):  # type: ignore[misc] # ray has no 
         super().__init__(*args, **kwargs)
         self._tap = Tap(Path(tap_folder))
         self._tap.ready()
+        self._sampling: asyncio.Task[None] | None = None
 
     async def _generate_with_error_handling(
         self, row: dict[str, Any], batch_uuid: Any
     ) -> dict[str, Any]:
+        if self._sampling is None:
+            self._sampling = flight.begin(self.llm.engine, self._tap)
         document = str(row["id"])
         answer: dict[str, Any] = await super()._generate_with_error_handling(row, batch_uuid)
         self._tap.answered([document])

@@ -42,6 +42,7 @@ COMMANDS = [
     "verify",
     "cancel",
     "runs",
+    "chaos",
 ]
 
 
@@ -260,3 +261,25 @@ def test_a_token_in_the_environment_is_used() -> None:
     disabled = {"RAY_AUTH_TOKEN": "x", "RAY_AUTH_MODE": "disabled"}
     use_token_if_given(disabled)
     assert disabled["RAY_AUTH_MODE"] == "disabled"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--schedule", "sturm"), "no schedule sturm: known are notice, kill"),
+        (("--trace", "trace.json"), "not a trace"),
+        (("--trace", "nothing.json"), "nothing.json"),
+        (("job.yaml",), "does not exist"),
+        (("--out", "."), "is there already"),
+    ],
+)
+def test_a_rehearsal_that_makes_no_sense_starts_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "trace.json").write_text("[]")
+    result = gleaner("chaos", *arguments, "--json")
+    assert result.exit_code == Exit.BAD_USAGE
+    assert words in result.stderr
+    assert last_json(result)["exit_code"] == Exit.BAD_USAGE
+    assert [file.name for file in tmp_path.iterdir()] == ["trace.json"]

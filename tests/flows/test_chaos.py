@@ -1,0 +1,115 @@
+"""`gleaner chaos` on real Ray nodes with real vLLM engines: what it does, proves and refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from infra.local_cluster import MARKER
+from tests.flows.flow import ROOT, STARTED, wait_until, write_flow
+
+pytestmark = pytest.mark.flow
+
+END_S = 420.0
+ENOUGH = ("--nodes", "2", "--documents", "1500", "--back", "2")
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "jobs", "chaos", *arguments]
+    with (folder / "timeline.txt").open("w") as timeline:
+        process = subprocess.Popen(
+            [*command, "--out", str(folder / "out"), "--json"],
+            cwd=ROOT,
+            env=os.environ | {"GLEANER_TEST": str(folder)},
+            stdout=subprocess.PIPE,
+            stderr=timeline,
+            text=True,
+        )
+    STARTED.append(process)
+    return process
+
+
+def end(process: subprocess.Popen[str], folder: Path) -> tuple[int, dict[str, object]]:
+    """(exit code, the object on the last line of stdout)."""
+    out, _ = process.communicate(timeout=END_S)
+    print((folder / "timeline.txt").read_text())  # what a failed test shows
+    found: dict[str, object] = json.loads(out.splitlines()[-1])
+    return process.returncode, found
+
+
+def told(folder: Path) -> str:
+    return (folder / "timeline.txt").read_text()
+
+
+def left_behind(folder: Path) -> list[int]:
+    """Processes of the rehearsal's nodes that still live."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            its = process.environ()
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+        if MARKER in its and its.get("GLEANER_TEST") == str(folder):
+            found.append(process.pid)
+    return found
+
+
+@pytest.mark.timeout(600)
+def test_a_node_that_gets_notice_leaves_in_time_and_nothing_is_lost(tmp_path: Path) -> None:
+    code, found = end(start(tmp_path, "--schedule", "notice", *ENOUGH), tmp_path)
+    assert (code, found["exit_code"], found["proven"]) == (0, 0, True)
+    assert (found["documents"], found["missing"], found["duplicate"]) == (1500, 0, 0)
+    assert (found["notices_given"], found["nodes_left"], found["nodes_killed"]) == (1, 1, 1)
+    assert "engine-1 gets notice" in told(tmp_path)
+    assert "has left" in told(tmp_path)
+    assert not left_behind(tmp_path)
+
+
+@pytest.mark.timeout(600)
+def test_all_nodes_may_vanish_and_the_driver_too(tmp_path: Path) -> None:
+    schedule = tmp_path / "worst.yaml"
+    schedule.write_text(
+        "outages:\n  - {at: 20%, node: driver, back: 0}\n  - {at: 50%, node: all, back: 2}\n"
+    )
+    code, found = end(start(tmp_path, "--schedule", str(schedule), *ENOUGH), tmp_path)
+    assert (code, found["proven"]) == (0, True)
+    assert (found["missing"], found["duplicate"]) == (0, 0)
+    assert (found["driver_starts"], found["nodes_killed"], found["nodes_started"]) == (2, 2, 4)
+    assert isinstance(found["waited_s"], float)
+    assert found["waited_s"] > 0
+    assert found["notices_given"] == 0
+
+
+@pytest.mark.timeout(600)
+def test_a_result_that_vanishes_is_missed(tmp_path: Path) -> None:
+    flow = write_flow(tmp_path, count=200, rows_share=1.0)
+    process = start(tmp_path, str(flow.job_file), "--schedule", "none", "--nodes", "1")
+    written = tmp_path / "out/output"
+    # The run has ended then, and nobody has looked at its results yet.
+    wait_until((written / "manifest.json").exists, "the run has its manifest", END_S)
+    min((written / "results").glob("*.parquet")).unlink()
+    code, found = end(process, tmp_path)
+    assert (code, found["exit_code"], found["proven"]) == (1, 1, False)
+    assert isinstance(found["missing"], int)
+    assert found["missing"] > 0
+    assert "NOT PASSED" in told(tmp_path)
+    assert not (tmp_path / "output").exists()  # the job's own place
+    assert not (tmp_path / "checkpoint").exists()
+
+
+@pytest.mark.timeout(600)
+def test_a_fleet_that_never_comes_back_ends_the_rehearsal_unproven(tmp_path: Path) -> None:
+    schedule = tmp_path / "gone.yaml"
+    schedule.write_text("outages: [{at: 20%, node: all}]\n")
+    arguments = ("--schedule", str(schedule), "--nodes", "1", "--documents", "600")
+    code, found = end(start(tmp_path, *arguments), tmp_path)
+    assert (code, found["proven"]) == (1, False)
+    assert isinstance(found["missing"], int)
+    assert 0 < found["missing"] < 600
+    assert "no node is left and none will come" in told(tmp_path)
