@@ -21,7 +21,7 @@ pytestmark = pytest.mark.flow
 
 COUNT = 240
 OUTAGE_S = 60.0
-SOON_S = 240.0
+SOON_S = 120.0
 
 
 def on_s3(folder: Path) -> Flow:
@@ -53,7 +53,7 @@ def test_a_store_that_is_away_for_a_minute_costs_nothing_but_the_minute(
             return 0 if saved is None else saved.snapshot.documents_finished
 
         with LocalCluster(head_cpus=4) as cluster:  # its workers inherit the endpoint
-            driver = flow.start_driver(cluster, "0.3")
+            driver = flow.start_driver(cluster, "2")
             wait_until(lambda: finished() >= COUNT // 4, "a quarter was done", SOON_S)
             proxy.down, back_s = True, time.monotonic() + OUTAGE_S
             asked = len(proxy.seen)

@@ -116,10 +116,13 @@ def fault_proxy(upstream: str) -> Iterator[FaultProxy]:
             if isinstance(fault, FlippedByte):
                 sent = bytes([data[0] ^ 0xFF]) + data[1:]
             self.send_response_only(status)
+            length = str(len(data))
             for name, value in headers:
+                if name.lower() == "content-length" and self.command == "HEAD":
+                    length = value  # of the body that a HEAD leaves out
                 if name.lower() not in ("content-length", "transfer-encoding", "connection"):
                     self.send_header(name, value)
-            self.send_header("Content-Length", str(len(data)))
+            self.send_header("Content-Length", length)
             self.end_headers()
             self.wfile.write(sent)
 
