@@ -205,8 +205,7 @@ def start(node: LiveNode, settings: SpotSettings) -> Watch:
         ray.remote(NodeSentinel)
         .options(
             num_cpus=0,
-            max_restarts=-1,
-            max_task_retries=-1,
+            max_restarts=0,  # the next look starts another one; Ray would tell the user of each
             max_concurrency=2,
             scheduling_strategy=NodeAffinitySchedulingStrategy(node.id, soft=False),
         )
