@@ -55,7 +55,7 @@ class LocalNode:
         return found
 
     def is_in_ray(self) -> bool:
-        """Whether its raylet lives; `ray start` itself stays when a raylet ends as it was told to."""
+        """Whether its raylet lives; `ray start` stays when a raylet ends as it was told to."""
         try:
             its = psutil.Process(self.process.pid).children()
             return any(
