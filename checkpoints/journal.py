@@ -20,7 +20,8 @@ from checkpoints.commit import Outcome, create_once
 from checkpoints.encoding import canonical_json, digest
 from checkpoints.errors import LostRaceError, NewerFormatError
 from checkpoints.parallel import in_parallel
-from checkpoints.result import Confidence, ResultRow
+from checkpoints.partial import Partial
+from checkpoints.result import Confidence, ResultRow, Rework
 from checkpoints.store import Store
 
 FORMAT_VERSION = 1
@@ -41,15 +42,28 @@ class EngineDeath:
     ordinal: int
 
 
-Entry: TypeAlias = Finished | EngineDeath
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An engine that had to go has handed this document back, with so much of its answer."""
+
+    ordinal: int
+    tier: str
+    partial: Partial
+
+
+Entry: TypeAlias = Finished | EngineDeath | Begun
 
 
 @dataclass(frozen=True, slots=True)
 class JournalState:
-    """What a shard's journal holds; `corrupt` names the objects that were left out."""
+    """What a shard's journal holds; `corrupt` names the objects that were left out.
+
+    `partials` are answers that were begun, by ordinal and tier; of several the longest.
+    """
 
     rows: dict[int, ResultRow]
     engine_deaths: dict[int, int]
+    partials: dict[tuple[int, str], Partial]
     corrupt: tuple[str, ...]
 
 
@@ -93,6 +107,7 @@ def load_journal(store: Store, shard: int) -> JournalState:
     found = sorted(info.key for info in store.list(keys.journal_prefix(shard)))
     rows: dict[int, tuple[tuple[bool, int, str], ResultRow]] = {}
     deaths: dict[int, int] = {}
+    partials: dict[tuple[int, str], Partial] = {}
     corrupt: list[str] = []
     for key, data in in_parallel(partial(_read, store), found, threads=READERS):
         if data is None:
@@ -107,12 +122,20 @@ def load_journal(store: Store, shard: int) -> JournalState:
             if isinstance(entry, EngineDeath):
                 deaths[entry.ordinal] = deaths.get(entry.ordinal, 0) + 1
                 continue
+            if isinstance(entry, Begun):
+                place = entry.ordinal, entry.tier
+                longest = partials.get(place, entry.partial)
+                partials[place] = max(longest, entry.partial, key=lambda one: len(one.tokens))
+                continue
             rank = (entry.row.status == "ok", sequence, writer_id)
             kept = rows.get(entry.row.ordinal)
             if kept is None or rank > kept[0]:
                 rows[entry.row.ordinal] = (rank, entry.row)
     return JournalState(
-        {ordinal: row for ordinal, (_, row) in sorted(rows.items())}, deaths, tuple(corrupt)
+        rows={ordinal: row for ordinal, (_, row) in sorted(rows.items())},
+        engine_deaths=deaths,
+        partials=partials,
+        corrupt=tuple(corrupt),
     )
 
 
@@ -169,19 +192,33 @@ def _decode(key: str, data: bytes) -> list[Entry] | None:
 def _to_json(entry: Entry) -> dict[str, Any]:
     if isinstance(entry, EngineDeath):
         return {"engine_death": entry.ordinal}
+    if isinstance(entry, Begun):
+        return {"begun": asdict(entry)}
     return {"finished": asdict(entry.row)}
 
 
 def _from_json(value: dict[str, Any]) -> Entry:
     if "engine_death" in value:
         return EngineDeath(int(value["engine_death"]))
+    if "begun" in value:
+        begun = value["begun"]
+        kept = begun["partial"]
+        partial_answer = Partial(
+            tokens=tuple(kept["tokens"]),
+            logprobs=tuple(kept["logprobs"]),
+            runner_up_logprobs=tuple(kept["runner_up_logprobs"]),
+            engine_s=float(kept["engine_s"]),
+        )
+        return Begun(int(begun["ordinal"]), str(begun["tier"]), partial_answer)
     fields = value["finished"]
     confidence = fields.pop("confidence")
     passthrough = tuple((name, text) for name, text in fields.pop("passthrough"))
+    rework = Rework(**fields.pop("rework"))
     return Finished(
         ResultRow(
             **fields,
             confidence=None if confidence is None else Confidence(**confidence),
             passthrough=passthrough,
+            rework=rework,
         )
     )

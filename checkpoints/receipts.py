@@ -8,7 +8,7 @@ shard that no receipt names is looked up in its footer.
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any
 
@@ -22,18 +22,21 @@ from checkpoints.commit import Outcome, create_once
 from checkpoints.errors import CorruptObjectError, LostRaceError
 from checkpoints.parallel import in_parallel
 from checkpoints.plan import PlanHeader
-from checkpoints.result import Receipt
+from checkpoints.result import NO_REWORK, Receipt, Rework
 from checkpoints.result_file import read_receipt
 from checkpoints.store import Store
 
 READERS = 16
 NAMED = 20
 _CODES = "error_codes"  # as JSON: next to all shards have one of a few values
-_TYPES = {"cost_usd": pa.float64(), "committed_unix_s": pa.float64(), _CODES: pa.string()}
+_REWORK = "rework"  # as JSON: null for the many shards that no interruption touched
+_TYPES = {"cost_usd": pa.float64(), "committed_unix_s": pa.float64()}
+_TYPES |= {_CODES: pa.string(), _REWORK: pa.string()}
 _SCHEMA = pa.schema(
     [pa.field(field.name, _TYPES.get(field.name, pa.int64())) for field in fields(Receipt)]
 )
-_SUMMED = tuple(name for name in _SCHEMA.names if name not in ("shard", "committed_unix_s", _CODES))
+_NOT_SUMMED = ("shard", "committed_unix_s", _CODES, _REWORK)
+_SUMMED = tuple(name for name in _SCHEMA.names if name not in _NOT_SUMMED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ class Totals:
     generated: int
     restored: int
     cost_usd: float
+    rework: Rework
     unreadable: tuple[str, ...]
     corrupt: tuple[str, ...]
 
@@ -74,7 +78,7 @@ class ReceiptLog:
         """
         if not receipts:
             return
-        rows = [asdict(one) | {_CODES: json.dumps(dict(one.error_codes))} for one in receipts]
+        rows = [_as_row(one) for one in receipts]
         sink = pa.BufferOutputStream()
         pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), sink, compression="zstd")
         key = keys.receipts_key(self._token, self._next_sequence)
@@ -96,6 +100,7 @@ def load_totals(
     missing = done[: header.shards].copy()
     sums: dict[str, int | float] = dict.fromkeys(_SUMMED, 0)
     codes = Counter[str]()
+    rework = NO_REWORK
     corrupt: list[str] = []
     found = sorted((info.key for info in checkpoint_store.list(keys.RECEIPTS)), reverse=True)
     for key, table in in_parallel(partial(_read_table, checkpoint_store), found, threads=READERS):
@@ -109,6 +114,8 @@ def load_totals(
         for said in table.column(_CODES).take(picked).value_counts():
             for code, errors in json.loads(said["values"].as_py()).items():
                 codes[code] += errors * said["counts"].as_py()
+        for said in table.column(_REWORK).take(picked).drop_null().to_pylist():
+            rework += Rework(**json.loads(said))
         missing[numbers[picked]] = False
     shards = int(done[: header.shards].sum())
     unreadable: list[str] = []
@@ -122,6 +129,7 @@ def load_totals(
         for name in _SUMMED:
             sums[name] += getattr(receipt, name)
         codes.update(receipt.error_codes)
+        rework += receipt.rework
     return Totals(
         shards=shards,
         documents=int(sums["documents"]),
@@ -133,9 +141,19 @@ def load_totals(
         generated=int(sums["generated"]),
         restored=int(sums["restored"]),
         cost_usd=float(sums["cost_usd"]),
+        rework=rework,
         unreadable=tuple(unreadable),
         corrupt=tuple(sorted(corrupt)),
     )
+
+
+def _as_row(receipt: Receipt) -> dict[str, Any]:
+    found = receipt.as_fields()
+    has_rework = receipt.rework != NO_REWORK
+    return found | {
+        _CODES: json.dumps(found[_CODES]),
+        _REWORK: json.dumps(found[_REWORK]) if has_rework else None,
+    }
 
 
 def _first_of_each(

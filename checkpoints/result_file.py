@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from checkpoints.encoding import canonical_json, storable
 from checkpoints.errors import CorruptObjectError, NewerFormatError
 from checkpoints.keys import result_key
-from checkpoints.result import Confidence, Receipt, ResultRow
+from checkpoints.result import NO_REWORK, Confidence, Receipt, ResultRow, Rework
 from checkpoints.store import Store
 
 FORMAT_VERSION = 1
@@ -49,8 +49,18 @@ _CONFIDENCE: tuple[tuple[str, Any], ...] = (
     ("top2_margin", pa.float64()),
     ("tokens", pa.int64()),
 )
+# One column, null for the many rows that no interruption touched.
+_REWORK = pa.struct(
+    [
+        ("documents", pa.int64()),
+        ("tokens", pa.int64()),
+        ("engine_s", pa.float64()),
+        ("usd", pa.float64()),
+        ("salvaged_tokens", pa.int64()),
+    ]
+)
 RESERVED_COLUMNS = frozenset(
-    [name for name, _ in _COLUMNS] + [f"confidence_{name}" for name, _ in _CONFIDENCE]
+    [name for name, _ in _COLUMNS] + [f"confidence_{name}" for name, _ in _CONFIDENCE] + ["rework"]
 )
 
 
@@ -93,7 +103,7 @@ def encode_shard(
         "write_id": write_id,
         "fingerprint": fingerprint,
         "passthrough": list(passthrough_names),
-        "receipt": asdict(receipt) | {"error_codes": dict(receipt.error_codes)},
+        "receipt": receipt.as_fields(),
     }
     names, arrays = _columns(ordered, passthrough_names)
     schema = pa.schema(
@@ -117,12 +127,15 @@ def decode_rows(data: bytes) -> list[ResultRow]:
             passthrough = [()] * table.num_rows
         plain = [columns[name] for name, _ in _COLUMNS]
         confidence = _decode_confidence(columns)
+        rework = [NO_REWORK if one is None else Rework(**one) for one in columns["rework"]]
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise CorruptObjectError(f"a result object cannot be read: {error}") from error
     keys = [name for name, _ in _COLUMNS]
     return [
-        ResultRow(**dict(zip(keys, values, strict=True)), confidence=sure, passthrough=extra)
-        for *values, sure, extra in zip(*plain, confidence, passthrough, strict=True)
+        ResultRow(
+            **dict(zip(keys, values, strict=True)), confidence=sure, passthrough=extra, rework=again
+        )
+        for *values, sure, extra, again in zip(*plain, confidence, passthrough, rework, strict=True)
     ]
 
 
@@ -155,7 +168,7 @@ def parse_footer(key: str, tail: bytes) -> ResultFooter:
             fingerprint=str(facts["fingerprint"]),
             passthrough_names=tuple(facts["passthrough"]),
             rows=int(metadata.num_rows),
-            receipt=Receipt(**facts["receipt"]),
+            receipt=Receipt.of_fields(facts["receipt"]),
         )
     except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
         raise CorruptObjectError(f"{key} is no readable result object: {error}") from error
@@ -209,6 +222,9 @@ def _columns(
                 kind,
             )
         )
+    names.append("rework")
+    reworks = [None if row.rework == NO_REWORK else asdict(row.rework) for row in rows]
+    arrays.append(pa.array(reworks, _REWORK))
     values = [dict(row.passthrough) for row in rows]
     for name in passthrough_names:
         names.append(name)

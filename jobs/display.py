@@ -19,8 +19,10 @@ from rich.table import Table
 from rich.text import Text
 
 from jobs.console import print_json
-from jobs.wording import count, duration, error_line, plain_line, rate, state_words, usd
-from pipeline.progress import Snapshot
+from jobs.interruption_wording import event_line, interruption_lines
+from jobs.number_wording import count, duration, rate, usd
+from jobs.wording import error_line, plain_line, state_words
+from pipeline.progress import Snapshot, State
 
 LINE_EVERY_S = 30.0
 
@@ -47,12 +49,16 @@ class Display(Protocol):
 
 
 class News:
-    """What of a snapshot must not wait: a state that is new, and the first error of a kind."""
+    """What of a snapshot must not wait: a new state, an interruption, the first error of a kind.
+
+    Errors and interruptions of earlier attempts are no news.
+    """
 
     def __init__(self) -> None:
         self._state: str | None = None
         self._message: str | None = None
         self._codes: set[str] = set()
+        self._events: set[tuple[str, str, float | None, bool]] = set()
 
     def lines(self, snapshot: Snapshot) -> list[str]:
         """The lines to print at once for this snapshot."""
@@ -60,11 +66,21 @@ class News:
         if (snapshot.state, snapshot.message) != (self._state, self._message):
             self._state, self._message = snapshot.state, snapshot.message
             lines.append(f"state: {state_words(snapshot)}")
+        lines += self._new_in(snapshot)
+        return lines
+
+    def _new_in(self, snapshot: Snapshot) -> list[str]:
+        lines = []
+        for event in snapshot.interruptions.events:
+            phase = event.node, event.tier, event.noticed_unix_s, event.ended_unix_s is not None
+            if phase not in self._events:
+                self._events.add(phase)
+                lines.append(event_line(event))
         for error in snapshot.first_errors:
             if error.code not in self._codes:
                 self._codes.add(error.code)
                 lines.append(f"first error of its kind: {error_line(error)}")
-        return lines
+        return [] if snapshot.state is State.VALIDATING else lines
 
 
 class PlainDisplay:
@@ -164,6 +180,9 @@ def live_view(snapshot: Snapshot) -> Group:
         "cost": f"{usd(snapshot.cost_usd)} so far",
     }
     for name, words in rows.items():
+        grid.add_row(name, Text(words))
+    for line in interruption_lines(snapshot.interruptions):
+        name, _, words = line.partition(": ")
         grid.add_row(name, Text(words))
     errors_seen = [Text(error_line(error), style="red") for error in snapshot.first_errors]
     return Group(ProgressBar(total=max(total, 1), completed=done), grid, *errors_seen)

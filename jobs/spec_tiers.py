@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from jobs.spec_base import Amount, Count, Part, Share, Slug, Text, YesNo, require
+from jobs.spec_nodes import NodesSpec
 
 
 class EngineSpec(Part):
@@ -64,6 +65,17 @@ class Replicas(Part):
     max: Count = 1
     """So many are asked for; the run starts with the first and goes on with those that the cluster
     has room for."""
+    on_demand: Annotated[int, Field(strict=True, ge=0)] = 0
+    """So many of them run on on-demand nodes only: a floor that no spot interruption takes away."""
+
+    @model_validator(mode="after")
+    def _the_floor_is_part_of_all(self) -> Replicas:
+        require(
+            self.on_demand <= self.max,
+            f"on_demand ({self.on_demand}) is above max ({self.max}), of which it is a part",
+            "raise max, or lower on_demand",
+        )
+        return self
 
 
 class TierSpec(Part):
@@ -80,14 +92,21 @@ class TierSpec(Part):
     """Settings of the vLLM engine."""
     accelerator: Text | None = None
     """The GPU type in Ray's words, e.g. H100 or L4. None: any node, also one with CPUs only."""
+    nodes: tuple[NodesSpec, ...] = ()
+    """Groups of nodes to run on, best first: a replica starts in the first that has room. Without
+    them: nodes labelled gleaner.io/role=engine, then any other."""
     num_gpus: Amount = Field(
         default_factory=lambda data: (
             float(data["engine"].tensor_parallel_size)
-            if data.get("accelerator") and "engine" in data
+            if "engine" in data
+            and (
+                data.get("accelerator") or any(group.accelerator for group in data.get("nodes", ()))
+            )
             else 0.0
         )
     )
-    """GPUs per replica. By default tensor_parallel_size when an accelerator is named, else 0."""
+    """GPUs per replica. By default tensor_parallel_size when an accelerator is named, here or under
+    nodes, else 0."""
     num_cpus: Amount = 1.0
     """CPU cores per replica. Without GPUs the engine computes with so many threads."""
     replicas: Replicas = Replicas()
@@ -95,12 +114,52 @@ class TierSpec(Part):
     usd_per_hour: Amount = 0.0
     """What one replica costs per hour (its share of its node); the basis of all costs reported."""
 
+    @field_validator("nodes")
+    @classmethod
+    def _each_group_can_be_reached(
+        cls, nodes: tuple[NodesSpec, ...], info: ValidationInfo
+    ) -> tuple[NodesSpec, ...]:
+        accelerator = info.data.get("accelerator")
+        for place, group in enumerate(nodes, 1):
+            require(
+                group not in nodes[: place - 1],
+                f"group {place} is an earlier one again",
+                "name each group once",
+            )
+            require(
+                place == len(nodes) or not group.is_any_node,
+                f"every node fits group {place}, so the groups behind it are never reached",
+                "put it last",
+            )
+            require(
+                accelerator is None or group.accelerator is None,
+                f"group {place} names an accelerator, and so does the tier ({accelerator})",
+                "name it in one of the two places",
+            )
+        return nodes
+
+    @model_validator(mode="after")
+    def _the_floor_has_nodes(self) -> TierSpec:
+        require(
+            not self.replicas.on_demand
+            or not self.nodes
+            or any(group.market != "spot" for group in self.nodes),
+            f"replicas.on_demand is {self.replicas.on_demand}, but every group of nodes is spot",
+            "add - {market: on-demand} to nodes",
+        )
+        return self
+
     @model_validator(mode="after")
     def _gpus_suffice(self) -> TierSpec:
         require(
             self.accelerator is None or self.num_gpus > 0,
             f"accelerator is {self.accelerator}, but num_gpus is 0",
             "raise num_gpus, or remove accelerator",
+        )
+        require(
+            self.num_gpus > 0 or not any(group.accelerator for group in self.nodes),
+            "nodes names an accelerator, but num_gpus is 0",
+            "raise num_gpus, or remove it there",
         )
         wanted = self.engine.tensor_parallel_size
         require(

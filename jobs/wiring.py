@@ -28,6 +28,7 @@ from jobs.spec_tiers import TierSpec
 from pipeline.documents import InputSource
 from pipeline.engine import Engine
 from pipeline.job import Job, RunLimits
+from pipeline.node_groups import NodeGroup
 from pipeline.outputs import FreeText, JsonObject, Label, OutputFormat
 from pipeline.prompts import Prompt
 from pipeline.reading import scheme_of
@@ -172,6 +173,11 @@ def build_tier(spec: JobSpec, tier: TierSpec) -> Tier:
             accelerator=tier.accelerator,
             max_replicas=tier.replicas.max,
             usd_per_hour=tier.usd_per_hour,
+            groups=tuple(
+                NodeGroup(group.market, group.accelerator, group.zone, group.labels)
+                for group in tier.nodes
+            ),
+            on_demand_replicas=tier.replicas.on_demand,
         ),
         generation=Generation(
             max_tokens=sampling.max_tokens,

@@ -1,48 +1,22 @@
-"""Numbers and states of a run in words; pure, shared by every display."""
+"""States of a run in words; pure, shared by every display."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.progress import ErrorKind, Snapshot
+from jobs.interruption_wording import interruption_lines
+from jobs.number_wording import count, duration, rate, usd
+from pipeline.progress import FINAL_STATES, ErrorKind, Snapshot
 
 if TYPE_CHECKING:  # jobs.runs and jobs.status use this file
     from jobs.runs import FoundRun
     from jobs.status import RunStatus
 
 
-def duration(seconds: float | None) -> str:
-    """3725 -> "1h02m"; None -> "unknown"."""
-    if seconds is None:
-        return "unknown"
-    whole = round(seconds)
-    hours, minutes = divmod(whole // 60, 60)
-    if hours >= 48:
-        return f"{hours // 24}d{hours % 24:02d}h"
-    if hours:
-        return f"{hours}h{minutes:02d}m"
-    return f"{minutes}m{whole % 60:02d}s" if minutes else f"{whole}s"
-
-
-def usd(amount_usd: float) -> str:
-    """Dollars, with enough digits to see small sums."""
-    return f"${amount_usd:,.2f}" if amount_usd >= 1 or amount_usd == 0 else f"${amount_usd:.4f}"
-
-
-def count(number: int | float) -> str:
-    """12345.6 -> "12,346"."""
-    return f"{number:,.0f}"
-
-
-def rate(per_second: float) -> str:
-    """Per second; small rates keep a digit."""
-    return f"{per_second:,.1f}/s" if per_second < 100 else f"{per_second:,.0f}/s"
-
-
 def state_words(snapshot: Snapshot) -> str:
     """The state, and what a person has to know about it."""
     words = snapshot.state.replace("_", " ")
-    if snapshot.state == "waiting_for_engines":
+    if snapshot.state in ("waiting_for_engines", "waiting_for_capacity"):
         words += f" ({snapshot.engines_ready} of {snapshot.engines_wanted} ready)"
     return f"{words}: {snapshot.message}" if snapshot.message else words
 
@@ -58,35 +32,39 @@ def error_line(error: ErrorKind) -> str:
 
 
 def plain_line(snapshot: Snapshot) -> str:
-    """Everything that moves, in one line of a log."""
+    """Everything that moves, in one line of a log; of a run that is over, what it came to."""
     parts = [
         snapshot.state,
         f"{count(snapshot.documents_finished)}/{count(snapshot.documents_total)} documents",
         f"{count(snapshot.documents_error)} errors",
         f"{count(snapshot.shards_done)}/{count(snapshot.shards_total)} shards",
-        rate(snapshot.documents_per_s),
-        f"tokens in {rate(snapshot.prompt_tokens_per_s)} out {rate(snapshot.output_tokens_per_s)}",
-        f"engines {snapshot.engines_ready}/{snapshot.engines_wanted}",
-        f"elapsed {duration(snapshot.elapsed_s)}",
-        f"left {duration(snapshot.eta_s)}",
-        usd(snapshot.cost_usd),
     ]
-    return " | ".join(parts)
+    if snapshot.state not in FINAL_STATES:
+        tokens_in, tokens_out = snapshot.prompt_tokens_per_s, snapshot.output_tokens_per_s
+        parts += [
+            rate(snapshot.documents_per_s),
+            f"tokens in {rate(tokens_in)} out {rate(tokens_out)}",
+            f"engines {snapshot.engines_ready}/{snapshot.engines_wanted}",
+            f"left {duration(snapshot.eta_s)}",
+        ]
+    return " | ".join([*parts, f"elapsed {duration(snapshot.elapsed_s)}", usd(snapshot.cost_usd)])
 
 
 def summary_lines(snapshot: Snapshot, *, output: str, job: str) -> list[str]:
     """What a run came to, where its results are, and what to do next."""
     tokens = snapshot.prompt_tokens + snapshot.output_tokens
+    is_resumed = snapshot.documents_restored > 0
     lines = [
         state_words(snapshot),
         f"{count(snapshot.documents_finished)} of {count(snapshot.documents_total)} documents: "
         f"{count(snapshot.documents_ok)} ok, {count(snapshot.documents_error)} error",
         f"{count(tokens)} tokens ({count(snapshot.prompt_tokens)} in, "
         f"{count(snapshot.output_tokens)} out), {usd(snapshot.cost_usd)}, "
-        f"{duration(snapshot.elapsed_s)}",
+        f"{duration(snapshot.elapsed_s)}" + (" in all attempts" if is_resumed else ""),
     ]
-    if snapshot.documents_restored:
+    if is_resumed:
         lines.append(f"{count(snapshot.documents_restored)} documents kept from earlier attempts")
+    lines += interruption_lines(snapshot.interruptions)
     lines += [error_line(error) for error in snapshot.first_errors]
     lines.append(f"results: {output.rstrip('/')}/results/*.parquet")
     if snapshot.state == "completed":
@@ -103,6 +81,7 @@ def status_lines(status: RunStatus, *, now_unix_s: float, job: str) -> list[str]
     if status.snapshot is not None:
         lines.append(f"state: {state_words(status.snapshot)}")
         lines.append(plain_line(status.snapshot))
+        lines += interruption_lines(status.snapshot.interruptions)
         lines += [error_line(error) for error in status.snapshot.first_errors]
     else:
         lines.append("state: submitted; its driver has not reported yet")

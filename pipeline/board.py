@@ -8,19 +8,24 @@ after the driver took it off. A coordinator that posts no more is waited for no 
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import ray
+from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from pipeline.progress import Counts, ErrorExample
+from pipeline.engine_log import EngineSign
+from pipeline.interruptions import Interruption
+from pipeline.progress import NO_COUNTS, Counts, ErrorExample, Post
 
 NAMESPACE = "gleaner"
 SILENT_S = 15.0  # a coordinator posts about once a second; after this it counts as gone
+REPORT_S = 2.0
 TAKEN_OFF_KEPT = 10_000  # shards; a post is late by seconds, not by so many shards
 
 
@@ -28,10 +33,14 @@ TAKEN_OFF_KEPT = 10_000  # shards; a post is late by seconds, not by so many sha
 class BoardState:
     """What the driver reads."""
 
-    open_shards: Counts  # of shards not yet taken off the board
-    examples: Mapping[str, ErrorExample]  # one document per error code
-    flushed: int  # coordinators that have stopped and journaled all they had
-    coordinators: int  # those that still post
+    open_shards: Counts = NO_COUNTS  # of shards not yet taken off the board
+    examples: Mapping[str, ErrorExample] = field(default_factory=dict)  # one per error code
+    flushed: int = 0  # coordinators that have stopped and journaled all they had
+    coordinators: int = 0  # those that still post
+    in_flight: int = 0  # documents that are at engines, or on the way
+    begun_again: int = 0  # documents, at most, that were in the hands of coordinators that died
+    engines: Mapping[str, EngineSign] = field(default_factory=dict)
+    events: Mapping[str, Interruption] = field(default_factory=dict)  # by engine
 
 
 class Board:
@@ -41,31 +50,41 @@ class Board:
         self._now = now
         self._shards: dict[int, Counts] = {}
         self._examples: dict[str, ErrorExample] = {}
-        self._flushed: dict[str, bool] = {}
-        self._posted_s: dict[str, float] = {}
+        self._posts: dict[str, tuple[float, Post]] = {}  # the latest of each coordinator, and when
+        self._owners: dict[int, str] = {}  # which coordinator posted a shard
+        self._begun_again = 0
+        self._engines: dict[str, tuple[float, str, str]] = {}  # when seen, node, tier
+        self._events: dict[str, Interruption] = {}
         self._taken_off: OrderedDict[int, None] = OrderedDict()
         self._is_stopping = False
 
-    def post(
-        self,
-        coordinator: str,
-        shards: Mapping[int, Counts],
-        examples: Sequence[ErrorExample],
-        has_flushed: bool,
-    ) -> bool:
-        """Take a coordinator's cumulative counts; answers whether it should stop."""
-        for shard, counts in shards.items():
-            if shard not in self._taken_off:
-                self._shards[shard] = counts
-        for example in examples:
+    def post(self, post: Post) -> bool:
+        """Take a coordinator's counts; answers whether it should stop."""
+        for shard, counts in post.shards.items():
+            if shard in self._taken_off:
+                continue
+            owner = self._owners.get(shard, post.coordinator)
+            if owner != post.coordinator:
+                self._take_over(owner, shard, counts)
+            self._owners[shard] = post.coordinator
+            self._shards[shard] = counts
+        for example in post.examples:
             self._examples.setdefault(example.code, example)
-        self._flushed[coordinator] = has_flushed
-        self._posted_s[coordinator] = self._now()
+        self._posts[post.coordinator] = (self._now(), post)
         return self._is_stopping
+
+    def see_engine(self, engine: str, node: str, tier: str) -> None:
+        """A sign of life of an engine."""
+        self._engines[engine] = (self._now(), node, tier)
+
+    def note_interruption(self, engine: str, event: Interruption) -> None:
+        """What an engine under notice has to say; replaces what it said before."""
+        self._events[engine] = event
 
     def take_off(self, shard: int) -> None:
         """The driver has the shard's receipt; from now on that counts."""
         self._shards.pop(shard, None)
+        self._owners.pop(shard, None)
         self._taken_off[shard] = None
         if len(self._taken_off) > TAKEN_OFF_KEPT:
             self._taken_off.popitem(last=False)
@@ -77,13 +96,28 @@ class Board:
     def state(self) -> BoardState:
         """Sums over all coordinators."""
         oldest_s = self._now() - SILENT_S
-        posting = [name for name, posted_s in self._posted_s.items() if posted_s >= oldest_s]
+        posting = [post for posted_s, post in self._posts.values() if posted_s >= oldest_s]
         return BoardState(
             open_shards=sum(self._shards.values(), Counts()),
             examples=dict(self._examples),
-            flushed=sum(self._flushed[name] for name in posting),
+            flushed=sum(post.has_flushed for post in posting),
             coordinators=len(posting),
+            in_flight=sum(post.in_flight for post in posting),
+            begun_again=self._begun_again,
+            engines={
+                engine: EngineSign(node, tier, self._now() - seen_s)
+                for engine, (seen_s, node, tier) in self._engines.items()
+            },
+            events=dict(self._events),
         )
+
+    def _take_over(self, dead: str, shard: int, counts: Counts) -> None:
+        """A shard has another coordinator: what the first had not journaled is begun again."""
+        before = self._shards.get(shard, counts)
+        self._begun_again += max(0, before.documents - counts.restored)
+        if dead in self._posts:
+            _, last = self._posts.pop(dead)
+            self._begun_again += last.in_flight
 
 
 def board_name(run_id: str) -> str:
@@ -107,10 +141,32 @@ def start_board(run_id: str) -> Any:
     )
 
 
-def is_driver_alive(run_id: str) -> bool:
-    """Whether the run has a driver on this Ray: its board ends with it."""
-    try:
-        ray.get_actor(board_name(run_id), namespace=NAMESPACE)
-    except ValueError:
-        return False
-    return True
+def dead_nodes() -> frozenset[str]:
+    """Nodes that have been in this Ray and are gone, by Ray's id."""
+    return frozenset(node["NodeID"] for node in ray.nodes() if not node["Alive"])
+
+
+class BoardLink:
+    """An engine's line to the board of its run, made in the process that holds the engine."""
+
+    def __init__(self, run_id: str, tier: str) -> None:
+        self._run_id, self._tier = run_id, tier
+        context = ray.get_runtime_context()
+        self._engine, self.node = str(context.get_actor_id()), str(context.get_node_id())
+
+    def is_driver_alive(self) -> bool:
+        """Whether the run has a driver on this Ray: its board ends with it. A sign of life too."""
+        try:
+            self._board().see_engine.remote(self._engine, self.node, self._tier)
+        except ValueError:
+            return False
+        return True
+
+    def report(self, event: Interruption) -> None:
+        """Tell the board; nobody hears it where there is no driver."""
+        with contextlib.suppress(ValueError, RayError, TimeoutError):
+            told = self._board().note_interruption.remote(self._engine, event)
+            ray.get(told, timeout=REPORT_S)
+
+    def _board(self) -> Any:
+        return ray.get_actor(board_name(self._run_id), namespace=NAMESPACE)

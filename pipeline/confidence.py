@@ -1,8 +1,9 @@
 """Confidence features of one generation, from the log probabilities of its tokens.
 
 Boundary: pure arithmetic on plain sequences; called inside the engine process, so that raw log
-probabilities never travel. Sources: mean and quantiles of token log probabilities as deferral
-features, Gupta et al., ICLR 2024 (arXiv 2404.10136); top-1 minus top-2 margin, arXiv 2605.18796.
+probabilities travel only with answers that another engine has to continue. Sources: mean and
+quantiles of token log probabilities as deferral features, Gupta et al., ICLR 2024 (arXiv
+2404.10136); top-1 minus top-2 margin, arXiv 2605.18796.
 """
 
 from __future__ import annotations

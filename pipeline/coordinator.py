@@ -21,6 +21,7 @@ from checkpoints.commit import Outcome, commit_result
 from checkpoints.errors import FencedError, StoreError
 from checkpoints.journal import Journal, JournalState, load_journal, new_writer_id, sweep
 from checkpoints.lease import Fence
+from checkpoints.partial import NOTHING
 from checkpoints.result import Receipt, ResultRow
 from checkpoints.result_file import encode_shard, new_write_id, read_receipt
 from checkpoints.store import Store
@@ -30,7 +31,7 @@ from pipeline.engine import Completion, FinishReason, Request
 from pipeline.failures import Code, Failure
 from pipeline.judge import judge
 from pipeline.open_shard import OpenShard
-from pipeline.progress import Counts, ErrorExample
+from pipeline.progress import ErrorExample, Post
 from pipeline.rows import answer_row, failure_row
 from pipeline.tiers import Tier
 from pipeline.work import Work
@@ -51,6 +52,7 @@ class Coordinator:
         self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
         self._examples: dict[str, ErrorExample] = {}
         self._is_stopping = asyncio.Event()
+        self._left_in_flight = 0  # when it was told to stop
         self._dispatchers = {
             tier.name: Dispatcher(
                 sends[tier.name],
@@ -60,6 +62,7 @@ class Coordinator:
                     max_deaths=work.max_engine_deaths,
                 ),
                 self._note_engine_death,
+                self._note_partial,
             )
             for tier in work.tiers
         }
@@ -102,20 +105,22 @@ class Coordinator:
 
     async def stop(self) -> None:
         """Stop open shards as soon as their finished rows are journaled; nothing is committed."""
-        self._is_stopping.set()
+        if not self._is_stopping.is_set():
+            self._left_in_flight = self._in_flight()
+            self._is_stopping.set()
 
-    def counts(self) -> dict[int, Counts]:
-        """Counts of every open shard."""
-        return {number: opened.counts() for number, opened in self._open.items()}
+    def post(self) -> Post:
+        """Where it stands; flushed once it was told to stop and holds nothing unjournaled."""
+        return Post(
+            coordinator=self.id,
+            shards={number: opened.counts() for number, opened in self._open.items()},
+            in_flight=self._left_in_flight or self._in_flight(),
+            examples=tuple(self._examples.values()),
+            has_flushed=self._is_stopping.is_set() and not self._open,
+        )
 
-    def error_examples(self) -> tuple[ErrorExample, ...]:
-        """One document per error code that this coordinator has met."""
-        return tuple(self._examples.values())
-
-    @property
-    def has_flushed(self) -> bool:
-        """Whether it was told to stop and holds nothing unjournaled any more."""
-        return self._is_stopping.is_set() and not self._open
+    def _in_flight(self) -> int:
+        return sum(one.in_flight for one in self._dispatchers.values())
 
     async def _walk_all(
         self, opened: OpenShard, documents: Sequence[Prepared], past: JournalState
@@ -154,11 +159,11 @@ class Coordinator:
             raise RuntimeError(f"shard {opened.number}: its rows are not those of its documents")
 
     async def _walk_into(self, opened: OpenShard, document: Prepared, past: JournalState) -> None:
-        row = await self._walk(opened.number, document, past.engine_deaths.get(document.ordinal, 0))
+        row = await self._walk(opened.number, document, past)
         opened.add(row)
         self._note_error(row)
 
-    async def _walk(self, shard: int, document: Prepared, engine_deaths: int) -> ResultRow:
+    async def _walk(self, shard: int, document: Prepared, past: JournalState) -> ResultRow:
         """One document's way: for each tier that the route allows, generate and judge."""
         if document.failure is not None:
             return failure_row(self._work, document, document.failure)
@@ -170,7 +175,12 @@ class Coordinator:
             if prompt is None:
                 continue
             tried = tier
-            request = Request(f"{shard}.{document.ordinal}.{tier.name}", prompt, engine_deaths)
+            request = Request(
+                f"{shard}.{document.ordinal}.{tier.name}",
+                prompt,
+                past.engine_deaths.get(document.ordinal, 0),
+                past.partials.get((document.ordinal, tier.name), NOTHING),
+            )
             completion = await self._dispatchers[tier.name].generate(request)
             answer = judge(completion, self._work.output_format)
             if isinstance(answer, str):
@@ -203,6 +213,12 @@ class Coordinator:
         opened = self._open.get(int(shard))
         if opened is not None:
             await opened.note_engine_death(int(ordinal))
+
+    def _note_partial(self, request: Request) -> None:
+        shard, ordinal, tier = request.id.split(".", 2)
+        opened = self._open.get(int(shard))
+        if opened is not None:
+            opened.begin(int(ordinal), tier, request.partial)
 
     def _note_error(self, row: ResultRow) -> None:
         if row.error_code is not None and row.error_code not in self._examples:

@@ -1,7 +1,8 @@
 """The flow of shards through Ray Data; the only file that imports ray.data.
 
 Boundary: pending shard numbers in, receipts out as they come. Read tasks load and prepare shards on
-any node that is not an engine node; a pool of coordinator actors finishes them.
+any node that is not kept for engines; a pool of coordinator actors finishes them. Both prefer nodes
+that are not spot: what they hold is dearer to lose than an engine.
 Invariants: one row is one whole shard and one block is one row, so Ray never splits or merges
 shards. A read task covers a range of shards and yields them one by one: a million shards are some
 thousand tasks. Nothing here is state: whatever Ray loses, it reads again, and the store decides
@@ -30,12 +31,14 @@ from ray.exceptions import RayError
 from checkpoints.result import Receipt
 from pipeline.coordinator import Coordinator
 from pipeline.documents import Prepared
-from pipeline.serving import EngineClient, application_name
+from pipeline.node_groups import MARKET, NOT_FOR_ENGINES, SPOT
+from pipeline.serving import EngineClient, application_names
 from pipeline.work import Work
 
 MAX_READ_TASKS = 5_000
 POST_S = 1.0
-NOT_AN_ENGINE_NODE = {"gleaner.io/role": "!engine"}  # nodes so labelled are kept for engines
+NOT_AN_ENGINE_NODE = NOT_FOR_ENGINES.selector
+STABLE = NOT_AN_ENGINE_NODE | {MARKET: f"!{SPOT}"}
 READ_CPUS = 0.5
 COORDINATOR_CPUS = 0.1
 
@@ -90,7 +93,8 @@ class CoordinatorStage:
 
     def __init__(self, work: Work, board: Any) -> None:
         sends = {
-            tier.name: EngineClient(application_name(work.run_id, tier)).send for tier in work.tiers
+            tier.name: EngineClient(application_names(work.run_id, tier)).send
+            for tier in work.tiers
         }
         self._coordinator = Coordinator(work, work.open_output(), work.open_checkpoint(), sends)
         self._board = board
@@ -112,12 +116,7 @@ class CoordinatorStage:
 
     async def _post(self) -> None:
         with contextlib.suppress(RayError):  # a board that restarts is told again in a moment
-            must_stop = await self._board.post.remote(
-                self._coordinator.id,
-                self._coordinator.counts(),
-                self._coordinator.error_examples(),
-                self._coordinator.has_flushed,
-            )
+            must_stop = await self._board.post.remote(self._coordinator.post())
             if must_stop:
                 await self._coordinator.stop()
 
@@ -146,7 +145,8 @@ def finish_shards(
             num_cpus=READ_CPUS,
             # More would read for nobody.
             concurrency=min(read_tasks, work.coordinators * work.shards_in_flight),
-            label_selector=NOT_AN_ENGINE_NODE,
+            label_selector=STABLE,
+            fallback_strategy=[{"label_selector": NOT_AN_ENGINE_NODE}],
             ray_remote_args={"max_retries": -1},
         ).map_batches(
             CoordinatorStage,
@@ -159,7 +159,8 @@ def finish_shards(
             fn_constructor_args=(work, board),
             max_concurrency=work.shards_in_flight,
             num_cpus=COORDINATOR_CPUS,
-            label_selector=NOT_AN_ENGINE_NODE,
+            label_selector=STABLE,
+            fallback_strategy=[{"label_selector": NOT_AN_ENGINE_NODE}],
         )
     try:
         for row in dataset.iter_rows():

@@ -22,18 +22,23 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
-from pipeline.engine import Completion, EngineDeadError, FinishReason, Parts, Request
+from pipeline.calls import (
+    Call,
+    Chunk,
+    WrongAnswersError,
+    crashed,
+    fail,
+    hand_over,
+    unanswered,
+)
+from pipeline.engine import Completion, EngineDeadError, Parts, Request
 from pipeline.isolation import Isolation
 from pipeline.losses import EngineLostError, NoEngineError, ResendLimits, resending
 
 LINGER_S = 0.01  # a chunk that is not full waits this long for company,
 HOLD_S = 0.25  # and this long while as many requests are in flight as may be: engines have work
-
-
-class WrongAnswersError(RuntimeError):
-    """An engine answered other requests than it was sent: its answers cannot be trusted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,43 +55,33 @@ class DispatchLimits(ResendLimits):
 
 Send = Callable[[Sequence[Request]], Parts]
 OnDeath = Callable[[Request], Awaitable[None]]
-
-
-@dataclass(slots=True, eq=False)
-class _Chunk:
-    """Calls that travel together."""
-
-    calls: list[_Call]
-    task: asyncio.Task[None]
-
-
-@dataclass(slots=True, eq=False)
-class _Call:
-    """A request whose caller waits for `answer`; once that is done, it is asked for no more."""
-
-    request: Request
-    answer: asyncio.Future[Completion] = field(
-        default_factory=lambda: asyncio.get_running_loop().create_future()
-    )
-    chunk: _Chunk | None = None  # None until it departs
+OnPartial = Callable[[Request], None]
 
 
 class Dispatcher:
     """Callers await `generate(request)`; chunks travel underneath."""
 
-    def __init__(self, send: Send, limits: DispatchLimits, on_death: OnDeath) -> None:
+    def __init__(
+        self,
+        send: Send,
+        limits: DispatchLimits,
+        on_death: OnDeath,
+        on_partial: OnPartial = lambda _: None,
+    ) -> None:
         self._send = send
         self._limits = limits
         self._on_death = on_death
+        self._on_partial = on_partial
         self._slots = asyncio.Semaphore(limits.max_in_flight)
         self._isolation = Isolation()
-        self._suspects: list[_Call] = []
+        self._suspects: list[Call] = []
         self._investigation: asyncio.Task[None] | None = None
         # Less than a full chunk where few requests are in flight: what waits is not at an engine.
         self._full = max(1, min(limits.chunk_size, limits.max_in_flight // 4))
-        self._waiting: list[_Call] = []
+        self._waiting: list[Call] = []
         self._linger: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._held = 0
         self._rested_s = 0.0  # the loop's time until which suspects rest after a death
 
     async def generate(self, request: Request) -> Completion:
@@ -97,7 +92,8 @@ class Dispatcher:
         if request.engine_deaths >= self._limits.max_deaths:
             return crashed(request)
         async with self._slots:
-            call = _Call(request)
+            call = Call(request)
+            self._held += 1
             if request.engine_deaths:
                 self._depart([call])
             else:
@@ -107,8 +103,15 @@ class Dispatcher:
             except asyncio.CancelledError:
                 self._leave(call)
                 raise
+            finally:
+                self._held -= 1
 
-    def _join(self, call: _Call) -> None:
+    @property
+    def in_flight(self) -> int:
+        """Requests that are at engines, or on the way."""
+        return self._held
+
+    def _join(self, call: Call) -> None:
         self._waiting.append(call)
         if len(self._waiting) >= self._full:
             self._depart_together()
@@ -117,43 +120,42 @@ class Dispatcher:
             loop = asyncio.get_running_loop()
             self._linger = loop.call_later(wait_s, self._depart_together)
 
-    def _leave(self, call: _Call) -> None:
-        chunk = call.chunk
-        if chunk is not None and all(one.answer.done() for one in chunk.calls):
-            chunk.task.cancel()
+    def _leave(self, call: Call) -> None:
+        if call.chunk is not None:
+            call.chunk.leave()
 
     def _depart_together(self) -> None:
         if self._linger is not None:
             self._linger.cancel()
             self._linger = None
-        calls, self._waiting = _unanswered(self._waiting), []
+        calls, self._waiting = unanswered(self._waiting), []
         if calls:
             self._depart(calls)
 
-    def _depart(self, calls: list[_Call]) -> None:
+    def _depart(self, calls: list[Call]) -> None:
         task = asyncio.get_running_loop().create_task(self._deliver(calls))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        chunk = _Chunk(calls, task)
+        chunk = Chunk(calls, task)
         for call in calls:
             call.chunk = chunk
 
-    async def _deliver(self, calls: list[_Call]) -> None:
+    async def _deliver(self, calls: list[Call]) -> None:
         """Answer every caller of the chunk, with a completion or with the error that ended it."""
         try:
             await self._obtain(calls)
         except Exception as error:  # noqa: BLE001 - whatever it is, the callers get it
-            _fail(calls, error)
+            fail(calls, error)
         finally:
             for call in calls:
                 call.answer.cancel()  # changes nothing where there is an answer
 
-    async def _obtain(self, calls: list[_Call]) -> None:
+    async def _obtain(self, calls: list[Call]) -> None:
         if not any(call.request.engine_deaths for call in calls):
             with contextlib.suppress(EngineDeadError):
                 await resending(self._limits)(self._share, calls)
                 return
-        self._suspects += _unanswered(calls)
+        self._suspects += unanswered(calls)
         if self._investigation is None:
             self._investigation = asyncio.get_running_loop().create_task(self._investigate())
         await asyncio.wait([call.answer for call in calls])
@@ -167,22 +169,22 @@ class Dispatcher:
                     try:
                         await self._try_suspects(suspects)
                     except Exception as error:  # noqa: BLE001 - the callers get it
-                        _fail(suspects, error)
+                        fail(suspects, error)
         finally:
             self._investigation = None
 
-    async def _answer_resending(self, calls: list[_Call]) -> None:
+    async def _answer_resending(self, calls: list[Call]) -> None:
         await resending(self._limits)(self._answer_alone, calls)
 
-    async def _answer_alone(self, calls: list[_Call]) -> None:
+    async def _answer_alone(self, calls: list[Call]) -> None:
         if await self._answer(calls):
             raise NoEngineError("the engine has to go and handed back what it was sent alone")
 
-    async def _share(self, calls: list[_Call]) -> None:
+    async def _share(self, calls: list[Call]) -> None:
         async with self._isolation.shared():
             await self._answer(calls, self._take_back)
 
-    def _take_back(self, call: _Call) -> None:
+    def _take_back(self, call: Call) -> None:
         """A call that its engine handed back goes with others from now on."""
         if call.chunk is not None:
             call.chunk.calls.remove(call)
@@ -192,12 +194,12 @@ class Dispatcher:
         rest_s = self._limits.rest_after_hand_back_s
         asyncio.get_running_loop().call_later(rest_s, self._join, call)
 
-    async def _try_suspects(self, calls: list[_Call]) -> None:
+    async def _try_suspects(self, calls: list[Call]) -> None:
         """Each group alone, halved when an engine dies on it; what was not tried yet goes first."""
         fresh = [call for call in calls if not call.request.engine_deaths]
         groups = deque([fresh, *([call] for call in calls if call.request.engine_deaths)])
         while groups:
-            group = _unanswered(groups.popleft())
+            group = unanswered(groups.popleft())
             if not group:
                 continue
             await asyncio.sleep(self._rested_s - asyncio.get_running_loop().time())
@@ -210,90 +212,59 @@ class Dispatcher:
                 elif await self._may_try_again(group[0]):
                     groups.append(group)
 
-    async def _try(self, group: list[_Call]) -> None:
+    async def _try(self, group: list[Call]) -> None:
         """One trial, which ends when nobody waits for it any more."""
         trial = asyncio.get_running_loop().create_task(self._answer_resending(group))
-        chunk = _Chunk(group, trial)
+        chunk = Chunk(group, trial)
         for call in group:
             call.chunk = chunk
         await asyncio.wait([trial])
         if not trial.cancelled():
             trial.result()  # raises what ended it
 
-    async def _may_try_again(self, call: _Call) -> bool:
+    async def _may_try_again(self, call: Call) -> bool:
         """Blame an engine's death on a request that was alone; answer it when that is too many."""
-        call.request = replace(call.request, engine_deaths=call.request.engine_deaths + 1)
+        call.blame()
         await self._on_death(call.request)
         if call.request.engine_deaths < self._limits.max_deaths:
             return True
-        if not call.answer.done():
-            call.answer.set_result(crashed(call.request))
+        call.end(crashed(call.request))
         return False
 
     async def _answer(
-        self, calls: list[_Call], take_back: Callable[[_Call], None] | None = None
+        self, calls: list[Call], take_back: Callable[[Call], None] | None = None
     ) -> int:
         """One attempt to answer those calls that still wait for an answer.
 
         Gives how many were handed back; each goes to `take_back` at once, if there is one.
         """
-        waiting, handed_back = _unanswered(calls), 0
+        waiting, handed_back = unanswered(calls), 0
         if not waiting:
             return 0
         try:
-            async with contextlib.aclosing(self._send([call.request for call in waiting])) as parts:
+            async with contextlib.aclosing(self._send([call.send() for call in waiting])) as parts:
                 async for part in parts:
                     for completion in part:
-                        call = _hand_over(completion, waiting)
+                        call = hand_over(completion, waiting)
                         if call is not None:
                             handed_back += 1
+                            self._note_partial(call)
                             if take_back is not None:
                                 take_back(call)
         except (EngineLostError, EngineDeadError) as error:
+            if not isinstance(error, NoEngineError):
+                for call in waiting:
+                    call.lose()
             if isinstance(error, EngineDeadError):
                 loop = asyncio.get_running_loop()
                 self._rested_s = loop.time() + self._limits.rest_after_death_s
-            if _unanswered(waiting):
+            if unanswered(waiting):
                 raise
             return handed_back  # all answers came before
         if waiting:
             raise WrongAnswersError(f"no answer came for {[call.request.id for call in waiting]}")
         return handed_back
 
-
-def _unanswered(calls: Sequence[_Call]) -> list[_Call]:
-    """Those whose callers still wait."""
-    return [call for call in calls if not call.answer.done()]
-
-
-def _fail(calls: Sequence[_Call], error: Exception) -> None:
-    """End the wait of those callers who still do."""
-    for call in _unanswered(calls):
-        call.answer.set_exception(error)
-
-
-def _hand_over(completion: Completion, waiting: list[_Call]) -> _Call | None:
-    """Give a completion to the caller who waits for it; the call itself if it was handed back."""
-    for call in waiting:
-        if call.request.id == completion.request_id:
-            waiting.remove(call)
-            if completion.finish_reason is FinishReason.HANDED_BACK:
-                call.request = replace(call.request, partial=completion.partial)
-                return call
-            if not call.answer.done():
-                call.answer.set_result(completion)
-            return None
-    raise WrongAnswersError(f"an answer came for {completion.request_id}, not asked for here")
-
-
-def crashed(request: Request) -> Completion:
-    """The answer for a request that engines die on."""
-    return Completion(
-        request_id=request.id,
-        text=f"{request.engine_deaths} engines died on this document when it ran alone",
-        finish_reason=FinishReason.CRASH,
-        prompt_tokens=len(request.prompt_tokens),
-        output_tokens=0,
-        confidence=None,
-        engine_s=0.0,
-    )
+    def _note_partial(self, call: Call) -> None:
+        if call.request.partial.tokens and not call.answer.done():
+            self._on_partial(call.request)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import queue
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -24,13 +23,18 @@ from checkpoints.plan import PlanHeader
 from checkpoints.receipts import ReceiptLog, Totals
 from checkpoints.result import Receipt
 from checkpoints.store import Store
-from pipeline.board import BoardState
+from pipeline.board import BoardState, dead_nodes
+from pipeline.engine_log import EngineLog
+from pipeline.inbox import Inbox
+from pipeline.interruptions import Interruptions
 from pipeline.job import Job
 from pipeline.lease_keeper import LeaseKeeper
 from pipeline.meter import Meter
-from pipeline.progress import Counts, Pace, Snapshot, State, error_kinds
-from pipeline.serving import TierState, deploy, tier_states
+from pipeline.metrics import Metrics
+from pipeline.progress import NO_COUNTS, Counts, Pace, Snapshot, State, error_kinds
+from pipeline.serving import deploy, tier_states
 from pipeline.status import past_attempts, save_status
+from pipeline.tier_state import TierState
 from pipeline.waiting import Waiting
 
 TICK_S = 1.0
@@ -78,6 +82,7 @@ class Driver:
             restored=before.documents,
             prompt_tokens=before.prompt_tokens,
             output_tokens=before.output_tokens,
+            rework=before.rework,
         )
         self._committed = Counts()
         self._shards_done = before.shards
@@ -87,7 +92,9 @@ class Driver:
         self._started_s = time.monotonic()
         self._on_progress = on_progress
         self._should_stop = should_stop
-        self._board_state = BoardState(Counts(), {}, 0, 0)
+        self._board_state = BoardState()
+        self._log = EngineLog()
+        self._metrics = Metrics(run_id)
         self._tiers: dict[str, TierState] = {}
         self._unlogged: list[Receipt] = []
         self._saved_s = self._logged_s = 0.0
@@ -104,12 +111,8 @@ class Driver:
         Raises:
             EngineStartError, FencedError, and whatever ended the dataset.
         """
-        inbox: queue.Queue[Receipt | BaseException | None] = queue.Queue()
-        is_abandoned = threading.Event()
-        consumer = threading.Thread(
-            target=_consume, args=(receipts, inbox, is_abandoned), name="receipts", daemon=True
-        )
-        consumer.start()
+        inbox = Inbox()
+        inbox.fill_from(receipts)
         try:
             stop = self._watch(inbox, board)
         except FencedError:
@@ -118,7 +121,7 @@ class Driver:
             self._log_receipts()
             raise
         finally:
-            is_abandoned.set()
+            inbox.abandon()
         self._log_receipts()
         return stop
 
@@ -126,7 +129,7 @@ class Driver:
         """Show and save a state that the loop does not come by."""
         return self._show(state, message, must_save=True)
 
-    def _watch(self, inbox: queue.Queue[Receipt | BaseException | None], board: Any) -> Stop | None:
+    def _watch(self, inbox: Inbox, board: Any) -> Stop | None:
         while True:
             self._lease.check()
             if self._take(inbox, board):
@@ -138,31 +141,37 @@ class Driver:
                 self._wind_down(board, inbox, stop)
                 return stop
 
-    def _take(self, inbox: queue.Queue[Receipt | BaseException | None], board: Any) -> bool:
+    def _take(self, inbox: Inbox, board: Any) -> bool:
         """Take receipts for a tick; True when the dataset has ended."""
         deadline_s = time.monotonic() + TICK_S
         while (left_s := deadline_s - time.monotonic()) > 0:
             try:
-                item = inbox.get(timeout=left_s)
+                receipt = inbox.take(left_s)
             except queue.Empty:
                 return False
-            if item is None:  # every open shard has ended; those done are in `_committed`
-                self._board_state = replace(self._board_state, open_shards=Counts())
+            if receipt is None:  # every open shard has ended; those done are in `_committed`
+                self._board_state = replace(self._board_state, open_shards=NO_COUNTS)
                 return True
-            if isinstance(item, BaseException):
-                raise item
             self._committed += Counts(
-                item.ok, item.error_codes, item.restored, item.prompt_tokens, item.output_tokens
+                ok=receipt.ok,
+                error_codes=receipt.error_codes,
+                restored=receipt.restored,
+                prompt_tokens=receipt.prompt_tokens,
+                output_tokens=receipt.output_tokens,
+                rework=receipt.rework,
             )
             self._shards_done += 1
-            self._unlogged.append(item)
-            board.take_off.remote(item.shard)
+            self._unlogged.append(receipt)
+            board.take_off.remote(receipt.shard)
         return False
 
     def _observe(self, board: Any) -> None:
         now_s = time.monotonic()
         try:
             self._board_state = ray.get(board.state.remote())
+            self._log.note(
+                self._board_state.engines, self._board_state.events, dead_nodes(), time.time()
+            )
             self._tiers = dict(tier_states(self._run_id, self._job.tiers))
             if any(not tier.is_deployed for tier in self._tiers.values()):
                 job = self._job
@@ -210,9 +219,7 @@ class Driver:
             forget_cancel(self._checkpoint, wish)
         return wish is not None
 
-    def _wind_down(
-        self, board: Any, inbox: queue.Queue[Receipt | BaseException | None], stop: Stop
-    ) -> None:
+    def _wind_down(self, board: Any, inbox: Inbox, stop: Stop) -> None:
         """Let coordinators journal what they hold, then leave."""
         deadline_s = time.monotonic() + STOP_S
         while time.monotonic() < deadline_s:
@@ -229,6 +236,7 @@ class Driver:
     def _show(self, state: State, message: str | None = None, must_save: bool = False) -> Snapshot:
         snapshot = self._snapshot(state, message)
         self._on_progress(snapshot)
+        self._metrics.publish(snapshot)
         now_s = time.monotonic()
         if must_save or now_s - self._saved_s > SAVE_S:
             with contextlib.suppress(ConnectionError, TimeoutError):  # shown again in a moment
@@ -263,29 +271,19 @@ class Driver:
                 done.error_codes, {**self._past.examples, **self._board_state.examples}
             ),
             message=message,
+            in_flight=0 if state is State.COMPLETED else self._board_state.in_flight,
+            interruptions=self._interruptions(done, is_complete=state is State.COMPLETED),
         )
+
+    def _interruptions(self, done: Counts, *, is_complete: bool) -> Interruptions:
+        """Of all attempts. What was finished, but not kept, is known once all is done."""
+        unkept = max(0, self._past.finished - done.restored) if is_complete else 0
+        restarted = self._board_state.begun_again + self._past.in_flight + unkept
+        here = replace(self._log.interruptions(), rework=done.rework, restarted_documents=restarted)
+        return self._past.interruptions + here
 
     def _log_receipts(self) -> None:
         receipts, self._unlogged = self._unlogged, []
         if receipts:
             with contextlib.suppress(UnknownWriteError):  # a resume finds them in the footers
                 self._receipts.append(receipts)
-
-
-def _consume(
-    receipts: Iterator[Receipt | None],
-    inbox: queue.Queue[Receipt | BaseException | None],
-    is_abandoned: threading.Event,
-) -> None:
-    """Move receipts into the inbox; the end, or the error that ended them, comes last."""
-    try:
-        for receipt in receipts:
-            if receipt is not None:  # a stopped shard has none
-                inbox.put(receipt)
-            if is_abandoned.is_set():
-                return
-        inbox.put(None)
-    except BaseException as error:  # handed to the loop, which raises it
-        inbox.put(error)
-        if not isinstance(error, Exception):
-            raise

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from checkpoints.partial import NOTHING, Partial
 from checkpoints.result import Confidence
 from pipeline.tiers import Tier
 
@@ -29,20 +30,20 @@ class FinishReason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Partial:
-    """What engines that had to go generated of an answer; the next one continues behind it.
+class Setbacks:
+    """What a request lost on its way because engines went away, and what was kept.
 
-    Of every token its log probability and that of the best other one, where confidence is wanted:
-    some features cannot be put together from those of the pieces.
+    `tokens` is the most that can have been generated twice, `seconds` those between being sent to
+    an engine and knowing that it is lost.
     """
 
-    tokens: tuple[int, ...] = ()
-    logprobs: tuple[float, ...] = ()
-    runner_up_logprobs: tuple[float | None, ...] = ()
-    engine_s: float = 0.0
+    restarts: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    salvaged_tokens: int = 0
 
 
-NOTHING = Partial()
+NO_SETBACKS = Setbacks()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ class Completion:
     confidence: Confidence | None
     engine_s: float
     partial: Partial = NOTHING
+    setbacks: Setbacks = NO_SETBACKS  # the dispatcher's knowledge; an engine leaves it
 
 
 def handed_back(request: Request, partial: Partial, output_tokens: int | None = None) -> Completion:

@@ -10,17 +10,10 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from checkpoints.partial import Partial
 from checkpoints.result import Confidence
 from pipeline.drain import Gate
-from pipeline.engine import (
-    Completion,
-    EngineDeadError,
-    FinishReason,
-    Partial,
-    Parts,
-    Request,
-    handed_back,
-)
+from pipeline.engine import Completion, EngineDeadError, FinishReason, Parts, Request, handed_back
 
 
 def echo_token_sum(request: Request) -> str:

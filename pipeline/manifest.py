@@ -36,6 +36,7 @@ def write_manifest(output: Store, run: RunRecord, header: PlanHeader, final: Sna
         "shards": {"total": final.shards_total, "done": final.shards_done},
         "tokens": {"prompt": final.prompt_tokens, "output": final.output_tokens},
         "cost_usd": final.cost_usd,
+        "interruptions": asdict(final.interruptions),
         "errors": [asdict(error) for error in final.first_errors],
         "created_unix_s": run.created_unix_s,
         "ended_unix_s": time.time(),

@@ -13,7 +13,8 @@ import contextlib
 from collections.abc import Mapping, Sequence
 
 from checkpoints.errors import UnknownWriteError
-from checkpoints.journal import EngineDeath, Entry, Finished, Journal
+from checkpoints.journal import Begun, EngineDeath, Entry, Finished, Journal
+from checkpoints.partial import Partial
 from checkpoints.result import Receipt, ResultRow
 from pipeline.progress import Counts
 
@@ -30,6 +31,7 @@ class OpenShard:
         self._restored = len(restored)
         self._generated = 0
         self._unjournaled: list[ResultRow] = []
+        self._begun: dict[tuple[int, str], Partial] = {}
         self._writing = asyncio.Lock()
         self._counts = Counts(restored=self._restored)
         for row in restored.values():
@@ -42,6 +44,10 @@ class OpenShard:
         self._generated += row.tier is not None  # the others needed no engine
         self._count(row)
 
+    def begin(self, ordinal: int, tier: str, partial: Partial) -> None:
+        """Take what there is of a document's answer; its row replaces it."""
+        self._begun[ordinal, tier] = partial
+
     async def flush_every(self, seconds: float) -> None:
         """Journal what is new, for ever; ends only by cancellation or by an error that stays.
 
@@ -53,11 +59,19 @@ class OpenShard:
                 await self.flush()
 
     async def flush(self) -> None:
-        """Journal every row that is not yet journaled; errors as `Journal.append`."""
+        """Journal what is not yet journaled; errors as `Journal.append`."""
         async with self._writing:
-            rows = self._unjournaled.copy()
-            await self._append([Finished(row) for row in rows])
+            rows, begun = self._unjournaled.copy(), self._begun.copy()
+            unfinished = [
+                Begun(ordinal, tier, partial)
+                for (ordinal, tier), partial in begun.items()
+                if ordinal not in self.rows
+            ]
+            await self._append([*(Finished(row) for row in rows), *unfinished])
             del self._unjournaled[: len(rows)]
+            for place, partial in begun.items():
+                if self._begun[place] is partial:
+                    del self._begun[place]
 
     async def note_engine_death(self, ordinal: int) -> None:
         """Journal at once that an engine died on a document.
@@ -88,6 +102,7 @@ class OpenShard:
             restored=self._restored,
             cost_usd=sum(row.cost_usd for row in self.rows.values()),
             committed_unix_s=now_unix_s,
+            rework=counts.rework,
         )
 
     def _count(self, row: ResultRow) -> None:
@@ -96,6 +111,7 @@ class OpenShard:
             error_codes={} if row.error_code is None else {row.error_code: 1},
             prompt_tokens=row.prompt_tokens,
             output_tokens=row.output_tokens,
+            rework=row.rework,
         )
 
     async def _append(self, entries: Sequence[Entry]) -> None:

@@ -6,9 +6,12 @@ Boundary: pure; time comes in as an argument. Rendered by `jobs/display.py`, sto
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+from checkpoints.result import NO_REWORK, Rework
+from pipeline.interruptions import NO_INTERRUPTIONS, Interruptions
 
 RATE_WINDOW_S = 60.0
 
@@ -18,6 +21,7 @@ class State(StrEnum):
 
     VALIDATING = "validating"
     WAITING_FOR_ENGINES = "waiting_for_engines"
+    WAITING_FOR_CAPACITY = "waiting_for_capacity"
     IN_PROGRESS = "in_progress"
     FINALIZING = "finalizing"
     COMPLETED = "completed"
@@ -57,6 +61,7 @@ class Counts:
     restored: int = 0  # of ok + error: taken from earlier attempts, not generated now
     prompt_tokens: int = 0
     output_tokens: int = 0
+    rework: Rework = NO_REWORK
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(
@@ -67,6 +72,7 @@ class Counts:
             self.restored + other.restored,
             self.prompt_tokens + other.prompt_tokens,
             self.output_tokens + other.output_tokens,
+            self.rework + other.rework,
         )
 
     @property
@@ -83,6 +89,20 @@ class Counts:
     def finished_now(self) -> int:
         """Finished documents without those taken from earlier attempts."""
         return self.documents - self.restored
+
+
+NO_COUNTS = Counts()
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """What a coordinator posts; its counts are cumulative."""
+
+    coordinator: str
+    shards: Mapping[int, Counts]
+    in_flight: int  # documents that are at engines, or on the way
+    examples: Sequence[ErrorExample]
+    has_flushed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +132,8 @@ class Snapshot:
     engines_wanted: int
     first_errors: tuple[ErrorKind, ...]
     message: str | None
+    in_flight: int = 0  # documents that are at engines, or on the way
+    interruptions: Interruptions = NO_INTERRUPTIONS
 
     @property
     def documents_finished(self) -> int:

@@ -1,8 +1,8 @@
 """Bytes of input objects, by URI: local paths, s3:// and every other fsspec URL.
 
 Invariant: bytes handed out for a (uri, version) are those of that version. A vanished or changed
-object raises InputChangedError; transient errors are retried and then raised as
-InputUnavailableError; neither ever becomes a row.
+object raises InputChangedError; transient errors are retried (for minutes once a run reads) and
+then raised as InputUnavailableError; neither ever becomes a row.
 """
 
 import errno
@@ -52,12 +52,17 @@ RETRIES = tenacity.Retrying(
     wait=tenacity.wait_exponential_jitter(initial=0.2, max=5),
     reraise=True,
 )
+READ_PATIENCE_S = 300.0  # as long as a store is waited for
+READ_RETRIES = RETRIES.copy(
+    stop=tenacity.stop_after_delay(READ_PATIENCE_S),
+    wait=tenacity.wait_exponential_jitter(initial=0.2, max=15),
+)
 
 
-def retried(action: Callable[[], _T], uri: str) -> _T:
+def retried(action: Callable[[], _T], uri: str, retries: tenacity.Retrying | None = None) -> _T:
     """The action's value; InputUnavailableError when transient errors outlast the retries."""
     try:
-        return RETRIES.copy()(action)
+        return (retries or RETRIES).copy()(action)
     except Exception as error:
         if is_transient(error):
             raise InputUnavailableError(uri, f"{type(error).__name__}: {error}") from error
@@ -135,11 +140,11 @@ class CheckedFile(io.RawIOBase):
         self._uri, self._version, self._position = uri, version, 0
         self._fs, self._path = filesystem(uri)
         with _as_input_errors(uri):
-            self._file = retried(lambda: self._fs.open(self._path, "rb", cache_type="none"), uri)
+            self._file = _read(lambda: self._fs.open(self._path, "rb", cache_type="none"), uri)
             info = getattr(self._file, "details", None)
             if not isinstance(info, dict):
-                info = retried(lambda: self._fs.info(self._path), uri)
-            found = retried(lambda: version_of(self._fs, self._path, info), uri)
+                info = _read(lambda: self._fs.info(self._path), uri)
+            found = _read(lambda: version_of(self._fs, self._path, info), uri)
         self.size_bytes = int(info.get("size") or 0)
         if found != version:
             self._file.close()
@@ -168,7 +173,7 @@ class CheckedFile(io.RawIOBase):
             return bytes(self._file.read(wanted))
 
         with _as_input_errors(self._uri):
-            data = retried(attempt, self._uri)
+            data = _read(attempt, self._uri)
         if len(data) != wanted:
             raise InputChangedError(self._uri, "became shorter")
         self._position += wanted
@@ -215,6 +220,11 @@ def read_range(uri: str, version: str, start: int, stop: int | None) -> bytes:
     if stop is not None and len(data) != stop - start:
         raise InputChangedError(uri, "became shorter")
     return data
+
+
+def _read(action: Callable[[], _T], uri: str) -> _T:
+    """What is planned is there, so it is worth waiting for."""
+    return retried(action, uri, READ_RETRIES)
 
 
 @contextmanager

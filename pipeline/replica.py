@@ -16,11 +16,13 @@ import math
 import os
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import replace
+from typing import Protocol
 
-from pipeline.board import is_driver_alive
 from pipeline.drain import ReadDrain
 from pipeline.engine import Completion, EngineDeadError, EngineFactory, Request
-from pipeline.losses import EngineLostError
+from pipeline.interruptions import Interruption
+from pipeline.losses import NoEngineError
 from pipeline.tiers import Tier
 
 LOGGER = logging.getLogger(__name__)
@@ -34,6 +36,23 @@ LAST_WORDS_S = 0.5  # between the last answers of a replica and its exit
 IS_CLOSED = "is_closed"
 
 
+class DriverLink(Protocol):
+    """A replica's line to the driver of its run. Calls take up to seconds."""
+
+    @property
+    def node(self) -> str:
+        """Ray's id of the node that the replica is on."""
+        ...
+
+    def is_driver_alive(self) -> bool:
+        """Whether the run has a driver; it hears that this engine lives."""
+        ...
+
+    def report(self, event: Interruption) -> None:
+        """Tell the driver, if there is one; a later report replaces this one."""
+        ...
+
+
 class Replica:
     """Made and called by Serve, on one asyncio loop."""
 
@@ -41,16 +60,20 @@ class Replica:
         self,
         make_engine: EngineFactory,
         tier: Tier,
-        run_id: str,
+        make_link: Callable[[], DriverLink],
         read_drain: ReadDrain,
         undeploy: Callable[[], None],
     ) -> None:
-        self._run_id = run_id
+        self._link = make_link()
+        self._tier = tier
         self._read_drain = read_drain
         self._undeploy = undeploy
         self._is_dying = False
         self._is_checking = False
         self._calls = 0
+        self._event: Interruption | None = None
+        self._has_news = False
+        self._reporting: asyncio.Future[None] | None = None
         self._engine = make_engine(tier)
         await self._engine.start()
         self._driven_s = self._checked_s = time.monotonic()
@@ -62,19 +85,23 @@ class Replica:
         """Completions as they are done; None last when the engine died while it held this chunk.
 
         Raises:
-            EngineLostError: the engine had died before; this chunk had no part in it.
+            NoEngineError: the engine had died before; this chunk had no part in it.
         """
         if self._is_dying:
-            raise EngineLostError("the engine died a moment ago; its replica is about to go")
+            raise NoEngineError("the engine died a moment ago; its replica is about to go")
         self._calls += 1
+        self._note_emptiness()
         try:
             async for part in self._engine.generate(requests):
+                if self._event is not None:
+                    self._event = self._event.noted(part, time.time())
                 yield part
         except EngineDeadError:
             self._die()
             yield None
         finally:
             self._calls -= 1
+            self._note_emptiness()
 
     async def check_health(self) -> None:
         """Called by Serve every few seconds; also where a missing driver is noticed."""
@@ -87,7 +114,7 @@ class Replica:
         finally:
             self._is_checking, self._checked_s = False, time.monotonic()
         now_s = time.monotonic()
-        if await asyncio.to_thread(is_driver_alive, self._run_id):
+        if await asyncio.to_thread(self._link.is_driver_alive):
             self._driven_s = now_s
         elif now_s - self._driven_s > ORPHANED_S:
             await asyncio.to_thread(self._undeploy)
@@ -106,15 +133,43 @@ class Replica:
                 continue
             if deadline_unix_s is not None:
                 self._drain(deadline_unix_s)
+                self._report()
+        if self._reporting is not None:
+            await self._reporting
         self._die()
 
     def _drain(self, deadline_unix_s: float) -> None:
+        if self._event is None:
+            self._event = Interruption(self._link.node, self._tier.name, noticed_unix_s=time.time())
+        self._event = self._event.told(deadline_unix_s)
+        self._note_emptiness()
         left_s = deadline_unix_s - time.time()
         unchecked_s = 0.0 if self._is_checking else time.monotonic() - self._checked_s
         if unchecked_s > UNCHECKED_S:
             left_s = min(left_s, STOP_GRACE_S - unchecked_s)
         if left_s < math.inf:
             self._engine.drain(asyncio.get_running_loop().time() + left_s)
+
+    def _note_emptiness(self) -> None:
+        """When the engine under notice became empty; told at once, as its end may follow."""
+        if self._event is None:
+            return
+        if self._calls:
+            self._event = replace(self._event, ended_unix_s=None)
+        elif self._event.ended_unix_s is None:
+            self._event = replace(self._event, ended_unix_s=time.time())
+            self._report()
+
+    def _report(self) -> None:
+        """Tell the driver what is known by then, as soon as an earlier report is through."""
+        self._has_news = True
+        if self._reporting is None or self._reporting.done():
+            self._reporting = asyncio.ensure_future(self._report_news())
+
+    async def _report_news(self) -> None:
+        while self._has_news and self._event is not None:
+            self._has_news = False
+            await asyncio.to_thread(self._link.report, self._event)
 
     def _die(self) -> None:
         """End this process, so that Serve starts another replica, after its last answers."""

@@ -8,9 +8,9 @@ full.
 
 from __future__ import annotations
 
-from checkpoints.result import ResultRow
+from checkpoints.result import NO_REWORK, ResultRow, Rework
 from pipeline.documents import Prepared
-from pipeline.engine import Completion
+from pipeline.engine import NO_SETBACKS, Completion, Setbacks
 from pipeline.failures import Failure
 from pipeline.tiers import Tier
 from pipeline.work import Work
@@ -56,14 +56,31 @@ def _row(
         output_tokens=0 if completion is None else completion.output_tokens,
         confidence=None if completion is None else completion.confidence,
         engine_s=0.0 if completion is None else completion.engine_s,
-        cost_usd=0.0 if completion is None or tier is None else _cost_usd(tier, completion),
+        cost_usd=_cost_usd(tier, 0.0 if completion is None else completion.engine_s),
         fingerprint=work.fingerprint,
         source=document.source,
         source_row=document.source_row,
         passthrough=document.passthrough,
+        rework=_rework(tier, NO_SETBACKS if completion is None else completion.setbacks),
     )
 
 
-def _cost_usd(tier: Tier, completion: Completion) -> float:
-    per_s = tier.placement.usd_per_hour / 3600
-    return per_s * completion.engine_s / tier.in_flight_per_replica
+def _cost_usd(tier: Tier | None, request_s: float) -> float:
+    return 0.0 if tier is None else tier.placement.usd_per_hour / 3600 * _engine_s(tier, request_s)
+
+
+def _engine_s(tier: Tier, request_s: float) -> float:
+    """Seconds of a whole engine, of which a request in it has its share."""
+    return request_s / tier.in_flight_per_replica
+
+
+def _rework(tier: Tier | None, setbacks: Setbacks) -> Rework:
+    if tier is None:
+        return NO_REWORK
+    return Rework(
+        documents=int(setbacks.restarts > 0),
+        tokens=setbacks.tokens,
+        engine_s=_engine_s(tier, setbacks.seconds),
+        usd=_cost_usd(tier, setbacks.seconds),
+        salvaged_tokens=setbacks.salvaged_tokens,
+    )

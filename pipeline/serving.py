@@ -1,8 +1,10 @@
 """Engines as Ray Serve deployments; the only file that imports ray.serve.
 
-Boundary: deploys one application per run and tier, sends chunks to it, reports how many replicas
-are ready. Serve places, heals and scales; nothing here schedules.
-Invariant: deploying the same tier of the same run again attaches to the replicas that are warm.
+Boundary: deploys one application per run, tier and pool, sends chunks to them, reports how many
+replicas are ready. Serve places, heals and scales; nothing here schedules.
+Invariants: deploying the same tier of the same run again attaches to the replicas that are warm. A
+chunk goes to the less busy of two open replicas, whichever pools of the tier they belong to, so no
+pool without replicas holds any.
 """
 
 from __future__ import annotations
@@ -11,48 +13,73 @@ import asyncio
 import contextlib
 import hashlib
 import random
+from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from typing import ClassVar
+from weakref import WeakSet
 
 from ray import serve
 from ray.exceptions import ObjectLostError, RayActorError, RayError
 from ray.serve.config import ProxyLocation, RequestRouterConfig
+from ray.serve.context import _get_global_client
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 from ray.serve.request_router import FIFOMixin, PendingRequest, RequestRouter, RunningReplica
-from ray.serve.schema import ApplicationStatus, ReplicaState
+from ray.serve.schema import (
+    ApplicationDetails,
+    ApplicationStatus,
+    ReplicaState,
+    ServeInstanceDetails,
+)
 
 from checkpoints.errors import FencedError
+from pipeline.board import BoardLink
 from pipeline.drain import ReadDrain
 from pipeline.engine import EngineDeadError, EngineFactory, Parts, Request
 from pipeline.losses import EngineLostError, NoEngineError
+from pipeline.pools import Pool, pools
 from pipeline.replica import HEALTH_CHECK_S, IS_CLOSED, STOP_GRACE_S, Replica
-from pipeline.tiers import Tier
+from pipeline.tier_state import PoolState, TierState, tier_state
+from pipeline.tiers import Placement, Tier
 
 HUNG_S = 180.0  # an engine that ends no step for so long is replaced
 ALIVE = (ApplicationStatus.DEPLOYING, ApplicationStatus.RUNNING, ApplicationStatus.UNHEALTHY)
+READY = (ReplicaState.RUNNING, ReplicaState.PENDING_MIGRATION)  # also on a node that drains
 LOST = (RayActorError, ObjectLostError)  # the replica, its node, or the answer on the way
 
 
-@dataclass(frozen=True, slots=True)
-class TierState:
-    """Replicas of one tier at this moment."""
+@dataclass(slots=True)
+class _Routed:
+    """The replicas of each of a tier's pools, and who routes to them in this process."""
 
-    is_deployed: bool
-    ready: int
-    wanted: int
-    problem: str | None  # why replicas do not start, once Serve has given up on them
-    lacks_room: bool = False  # the cluster has had no place for a replica for half a minute
+    replicas: dict[str, list[RunningReplica]] = field(default_factory=dict)  # by application
+    routers: WeakSet[OpenReplicas] = field(default_factory=WeakSet)
 
 
 class OpenReplicas(FIFOMixin, RequestRouter):  # type: ignore[misc] # ray.serve has no types here
-    """Routes to the less busy of two replicas, of those that are not closed.
+    """Routes to the less busy of two replicas, of those of all pools that are not closed.
 
     As Serve's own power-of-two router does, but a replica that hands everything back is left out;
-    while every replica is, requests wait.
+    while every replica is, requests wait. The routers of a tier's pools tell each other of their
+    replicas; all of a process run in one loop.
     """
+
+    _tiers: ClassVar[defaultdict[str, _Routed]] = defaultdict(_Routed)
+
+    def initialize_state(self, *, tier: str) -> None:
+        """Called by Serve; `tier` is what the applications of its pools have in common."""
+        self._routed = self._tiers[tier]
+        self._routed.routers.add(self)
+
+    def update_replicas(self, replicas: list[RunningReplica]) -> None:
+        """Called by Serve with the replicas of this router's own pool."""
+        self._routed.replicas[self.app_name] = replicas
+        found = [one for pool in self._routed.replicas.values() for one in pool]
+        for router in tuple(self._routed.routers):
+            RequestRouter.update_replicas(router, found)
 
     async def choose_replicas(
         self,
@@ -69,9 +96,9 @@ class OpenReplicas(FIFOMixin, RequestRouter):  # type: ignore[misc] # ray.serve 
 class EngineClient:
     """Sends chunks to one tier's replicas; made anew in every coordinator."""
 
-    def __init__(self, application: str) -> None:
-        self._application = application
-        self._handle: DeploymentHandle | None = None
+    def __init__(self, applications: Sequence[str]) -> None:
+        self._applications = deque(applications)
+        self._handles: dict[str, DeploymentHandle] = {}
 
     async def send(self, requests: Sequence[Request]) -> Parts:
         """Completions as they are done, from whichever replica Serve chose.
@@ -82,9 +109,7 @@ class EngineClient:
             NoEngineError: the tier is not deployed at the moment.
         """
         try:
-            if self._handle is None:
-                self._handle = serve.get_app_handle(self._application).options(stream=True)
-            answer = self._handle.generate.remote(requests)
+            answer = self._handle().generate.remote(requests)
             try:
                 async for part in answer:
                     if part is None:
@@ -93,7 +118,8 @@ class EngineClient:
             finally:
                 answer.cancel()  # does nothing after the end
         except RayServeException as error:
-            self._handle = None
+            self._handles.clear()
+            self._applications.rotate()  # Serve may have given up on this pool only
             raise NoEngineError(str(error)) from error
         except LOST as error:
             raise EngineLostError(str(error)) from error
@@ -103,11 +129,33 @@ class EngineClient:
                 raise  # the caller's own wish
             raise EngineLostError("the call was cancelled at the replica") from error
 
+    def _handle(self) -> DeploymentHandle:
+        """One application's handle; the others' are held too, or nobody would hear of replicas."""
+        missing: RayServeException | None = None
+        for name in self._applications:
+            if name not in self._handles:
+                try:
+                    self._handles[name] = serve.get_app_handle(name).options(stream=True)
+                except RayServeException as error:
+                    missing = error
+        if missing is not None and not self._handles:
+            raise missing
+        return next(self._handles[name] for name in self._applications if name in self._handles)
 
-def application_name(run_id: str, tier: Tier) -> str:
-    """Serve's name for one tier of one run; other engine settings, another application."""
+
+def application_names(run_id: str, tier: Tier) -> tuple[str, ...]:
+    """Serve's names for one tier of one run, a pool each."""
+    return tuple(_name(run_id, tier, pool) for pool in pools(tier.placement))
+
+
+def _tier_name(run_id: str, tier: Tier) -> str:
+    """Other engine settings, another name."""
     settings = hashlib.sha256(repr(tier).encode()).hexdigest()[:8]
     return f"gleaner-{run_id}-{tier.name}-{settings}"
+
+
+def _name(run_id: str, tier: Tier, pool: Pool) -> str:
+    return _tier_name(run_id, tier) + ("-floor" if pool.is_floor else "")
 
 
 @contextmanager
@@ -132,34 +180,43 @@ def engines(
 def deploy(
     run_id: str, tiers: Sequence[Tier], make_engine: EngineFactory, read_drain: ReadDrain
 ) -> None:
-    """Start or attach to one application per tier; returns before the engines are ready."""
+    """Start or attach to one application per tier and pool; returns before engines are ready."""
     serve.start(proxy_location=ProxyLocation.Disabled)
-    wanted = {application_name(run_id, tier): tier for tier in tiers}
-    running = serve.status().applications
+    wanted = {
+        _name(run_id, tier, pool): (tier, pool) for tier in tiers for pool in pools(tier.placement)
+    }
+    running = _applications()
     for name in running:
         if name.startswith(f"gleaner-{run_id}-") and name not in wanted:
             serve.delete(name, _blocking=True)
-    for name, tier in wanted.items():
-        if name in running and running[name].status in ALIVE:
+    for name, (tier, pool) in wanted.items():
+        if _stands(running.get(name)):
             continue
-        placement = tier.placement
         deployment = serve.deployment(
             Replica,
             name="engine",
-            num_replicas=placement.max_replicas,
+            num_replicas=pool.replicas,
             max_ongoing_requests=10 * tier.in_flight_per_replica,
-            ray_actor_options=actor_options(tier),
+            ray_actor_options=actor_options(tier.placement, pool),
             health_check_period_s=HEALTH_CHECK_S,
             health_check_timeout_s=HUNG_S / 3,  # Serve replaces a replica after three of them
             graceful_shutdown_timeout_s=STOP_GRACE_S,
             graceful_shutdown_wait_loop_s=0.5,
             logging_config={"enable_access_log": False},
             request_router_config=RequestRouterConfig(
-                request_router_class=OpenReplicas, request_routing_stats_period_s=1.0
+                request_router_class=OpenReplicas,
+                request_router_kwargs={"tier": _tier_name(run_id, tier)},
+                request_routing_stats_period_s=1.0,
             ),
         )
         serve._run(  # serve.run waits for every replica; spot capacity may not be there for all
-            deployment.bind(make_engine, tier, run_id, read_drain, partial(_delete, name)),
+            deployment.bind(
+                make_engine,
+                tier,
+                partial(BoardLink, run_id, tier.name),
+                read_drain,
+                partial(_delete, name),
+            ),
             _blocking=False,
             name=name,
             route_prefix=None,
@@ -171,14 +228,14 @@ def _delete(application: str) -> None:
     serve.delete(application, _blocking=False)
 
 
-def actor_options(tier: Tier) -> dict[str, object]:
-    """Ray's options for a replica of this tier: on a node kept for engines if there is room."""
-    placement = tier.placement
+def actor_options(placement: Placement, pool: Pool) -> dict[str, object]:
+    """Ray's options for a replica of this pool: on the first of its groups that has room."""
+    first, *others = (group.selector for group in pool.groups)
     options: dict[str, object] = {
         "num_cpus": placement.num_cpus,
         "num_gpus": placement.num_gpus,
-        "label_selector": {"gleaner.io/role": "engine"},
-        "fallback_strategy": [{"label_selector": {"gleaner.io/role": "!engine"}}],
+        "label_selector": first,
+        "fallback_strategy": [{"label_selector": selector} for selector in others],
     }
     if placement.accelerator is not None:
         options["accelerator_type"] = placement.accelerator
@@ -186,30 +243,53 @@ def actor_options(tier: Tier) -> dict[str, object]:
 
 
 def tier_states(run_id: str, tiers: Sequence[Tier]) -> Mapping[str, TierState]:
-    """Ready and wanted replicas by tier name."""
-    applications = serve.status().applications
+    """Replicas by tier name."""
+    applications = _applications()
     return {
-        tier.name: _state(applications.get(application_name(run_id, tier)), tier) for tier in tiers
+        tier.name: tier_state(
+            [_pool_state(applications.get(name)) for name in application_names(run_id, tier)],
+            wanted=tier.placement.max_replicas,
+        )
+        for tier in tiers
     }
 
 
 def undeploy(run_id: str, tiers: Sequence[Tier]) -> None:
     """Stop the engines of this run; that they go is Serve's matter, and no error of the run's."""
     for tier in tiers:
-        with contextlib.suppress(RayError, TimeoutError):
-            serve.delete(application_name(run_id, tier), _blocking=False)
+        for name in application_names(run_id, tier):
+            with contextlib.suppress(RayError, TimeoutError):
+                serve.delete(name, _blocking=False)
 
 
-def _state(application: object, tier: Tier) -> TierState:
-    wanted = tier.placement.max_replicas
+def _applications() -> Mapping[str, ApplicationDetails]:
+    client = _get_global_client(raise_if_no_controller_running=False)
+    details = {} if client is None else client.get_serve_details()
+    found: Mapping[str, ApplicationDetails] = ServeInstanceDetails(**details).applications
+    return found
+
+
+def _pool_state(application: ApplicationDetails | None) -> PoolState | None:
     if application is None:
-        return TierState(is_deployed=False, ready=0, wanted=wanted, problem=None)
-    deployments = application.deployments.values()  # type: ignore[attr-defined]
-    ready = sum(
-        deployment.replica_states.get(ReplicaState.RUNNING, 0) for deployment in deployments
+        return None
+    deployments = application.deployments.values()
+    replicas = [replica for deployment in deployments for replica in deployment.replicas]
+    new = [replica for replica in replicas if replica.state == ReplicaState.STARTING]
+    failure = None
+    if application.status == ApplicationStatus.DEPLOY_FAILED:
+        messages = [deployment.message for deployment in deployments if deployment.message]
+        failure = "; ".join(messages) or "the engine does not start"
+    return PoolState(
+        ready=sum(replica.state in READY for replica in replicas),
+        starting=sum(replica.node_id is not None for replica in new),
+        unplaced=sum(replica.node_id is None for replica in new),
+        failure=failure,
     )
-    has_given_up = application.status == ApplicationStatus.DEPLOY_FAILED  # type: ignore[attr-defined]
-    messages = [deployment.message for deployment in deployments if deployment.message]
-    problem = "; ".join(messages) or "the engine does not start" if has_given_up else None
-    lacks_room = any("to be scheduled" in message for message in messages)  # Serve's own words
-    return TierState(True, ready, wanted, problem, lacks_room)
+
+
+def _stands(application: ApplicationDetails | None) -> bool:
+    """Whether there is nothing to deploy."""
+    state = _pool_state(application)
+    if application is None or state is None:
+        return False
+    return application.status in ALIVE or state.ready > 0

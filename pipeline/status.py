@@ -8,13 +8,15 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from checkpoints import keys
 from checkpoints.encoding import parse_object
 from checkpoints.errors import CorruptObjectError
+from checkpoints.result import NO_REWORK
 from checkpoints.store import Store
+from pipeline.interruptions import NO_INTERRUPTIONS, Interruptions
 from pipeline.progress import ErrorExample, ErrorKind, Snapshot, State
 
 FORMAT_VERSION = 1
@@ -34,6 +36,9 @@ class Past:
 
     cost_usd: float = 0.0
     elapsed_s: float = 0.0
+    finished: int = 0  # documents
+    in_flight: int = 0  # documents that no attempt has finished since
+    interruptions: Interruptions = NO_INTERRUPTIONS  # without rework: the documents tell that
     examples: Mapping[str, ErrorExample] = field(default_factory=dict)
 
 
@@ -60,7 +65,8 @@ def read_status(checkpoint: Store) -> SavedStatus | None:
         fields = value["snapshot"]
         errors = tuple(ErrorKind(**error) for error in fields.pop("first_errors"))
         state = State(fields.pop("state"))
-        snapshot = Snapshot(state=state, first_errors=errors, **fields)
+        interruptions = Interruptions.of_fields(fields.pop("interruptions"))
+        snapshot = Snapshot(state=state, first_errors=errors, interruptions=interruptions, **fields)
         return SavedStatus(value["saved_unix_s"], snapshot)
     except (KeyError, TypeError, ValueError) as error:
         raise CorruptObjectError(f"{keys.STATUS} is no status: {error}") from error
@@ -84,7 +90,16 @@ def past_attempts(checkpoint: Store) -> Past:
             for error in saved["first_errors"]
             if error["id"] is not None
         }
-        return Past(float(saved["cost_usd"]), float(saved["elapsed_s"]), examples)
+        return Past(
+            cost_usd=float(saved["cost_usd"]),
+            elapsed_s=float(saved["elapsed_s"]),
+            finished=saved["documents_ok"] + saved["documents_error"],
+            in_flight=saved["in_flight"],
+            interruptions=replace(
+                Interruptions.of_fields(saved["interruptions"]), rework=NO_REWORK
+            ),
+            examples=examples,
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise CorruptObjectError(f"{keys.STATUS} does not say what was spent: {error}") from error
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pipeline.node_groups import NodeGroup
+
 
 @dataclass(frozen=True, slots=True)
 class EngineProfile:
@@ -38,6 +40,10 @@ class Placement:
     accelerator: str | None  # Ray accelerator type, for example "H100"
     max_replicas: int
     usd_per_hour: float  # of one replica's share of its node
+    groups: tuple[
+        NodeGroup, ...
+    ] = ()  # best first; without any: nodes kept for engines, then others
+    on_demand_replicas: int = 0  # of max_replicas: those that run on on-demand nodes only
 
 
 @dataclass(frozen=True, slots=True)

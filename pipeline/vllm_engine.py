@@ -1,7 +1,7 @@
 """A vLLM engine behind the `Engine` protocol.
 
 Boundary: tokens in, text and a handful of numbers out. Log probabilities are reduced to confidence
-features here and never leave the process.
+features here; only those of an answer that another engine continues leave the process.
 Invariant: the engine runs with exactly the limits of its profile, or does not start.
 """
 
@@ -16,18 +16,11 @@ from typing import Any
 
 import psutil
 
+from checkpoints.partial import NOTHING, Partial
 from pipeline.confidence import confidence_of
 from pipeline.drain import Gate
-from pipeline.engine import (
-    NOTHING,
-    Completion,
-    EngineDeadError,
-    FinishReason,
-    Partial,
-    Parts,
-    Request,
-    handed_back,
-)
+from pipeline.engine import Completion, EngineDeadError, FinishReason, Parts, Request, handed_back
+from pipeline.last_words import cause_of_start, own_log
 from pipeline.orphans import mark_replica
 from pipeline.tiers import Tier
 from pipeline.vllm_settings import (
@@ -73,6 +66,7 @@ class VLLMEngine:
 
         Raises:
             EngineLimitsError: vLLM resolved other limits than the profile's.
+            RuntimeError: vLLM cannot run this model here; says why.
         """
         from vllm import AsyncEngineArgs
         from vllm.platforms import current_platform
@@ -84,7 +78,10 @@ class VLLMEngine:
             for name, value in {**ON_A_CPU, "VLLM_CPU_KVCACHE_SPACE": str(cache_gib)}.items():
                 os.environ.setdefault(name, value)
         arguments = AsyncEngineArgs(**engine_arguments(self._tier))
-        self._engine = AsyncLLM.from_engine_args(arguments)
+        try:
+            self._engine = AsyncLLM.from_engine_args(arguments)
+        except RuntimeError as error:
+            raise RuntimeError(cause_of_start(own_log()) or str(error)) from error
         assert_limits(self._tier.profile, self._engine.vllm_config)
         self._tokenizer = self._engine.get_tokenizer()
         self._sampling = sampling_parameters(self._tier.generation)
@@ -159,7 +156,7 @@ class VLLMEngine:
         attempt = f"{request.id}.{next(self._attempts)}"
         self._running.add(attempt)
         try:
-            async with asyncio.timeout(self._tier.generation.timeout_s):
+            async with asyncio.timeout(self._left_s(request.partial)):
                 async for output in self._engine.generate(
                     TokensPrompt(
                         prompt_token_ids=[*request.prompt_tokens, *request.partial.tokens]
@@ -207,6 +204,11 @@ class VLLMEngine:
         left = self._sampling.clone()
         left.max_tokens = self._sampling.max_tokens - len(partial.tokens)
         return left
+
+    def _left_s(self, partial: Partial) -> float | None:
+        """How long a request may still take, all its engines together."""
+        timeout_s = self._tier.generation.timeout_s
+        return None if timeout_s is None else timeout_s - partial.engine_s
 
     def _decode(self, tokens: Sequence[int]) -> str:
         return str(self._tokenizer.decode(list(tokens), skip_special_tokens=True))

@@ -1,21 +1,25 @@
 """What a run waits for, in words: engines that find no room, or documents that do not come.
 
-Boundary: looks at counts and at the cluster's resources; changes nothing.
+Boundary: looks at counts, and at the cluster's resources and labels; changes nothing. That there
+is no room is no error, however long it lasts: nothing is held that could be lost meanwhile.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import ray
 from ray.exceptions import RayError
 
 from pipeline.dataset import COORDINATOR_CPUS, READ_CPUS
+from pipeline.pools import pools
 from pipeline.progress import State
-from pipeline.serving import TierState
-from pipeline.tiers import Tier
+from pipeline.tier_state import TierState
+from pipeline.tiers import Placement, Tier
 
+NO_ROOM_S = 20.0  # a replica that gets a node has told Serve of it by then
 NO_DOCUMENTS_S = 60.0
 NO_DOCUMENTS = (
     "the engines are ready, but no document has reached them: reading and coordination need "
@@ -23,32 +27,63 @@ NO_DOCUMENTS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _NoRoom:
+    """Since when no node has had room for any engine, on two clocks."""
+
+    since_s: float
+    since_unix_s: float
+
+
 class Waiting:
     """Asked once a second by the driver."""
 
-    def __init__(self, tiers: Sequence[Tier], now_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        tiers: Sequence[Tier],
+        now_s: Callable[[], float] = time.monotonic,
+        now_unix_s: Callable[[], float] = time.time,
+    ) -> None:
         self._tiers = tiers
         self._now_s = now_s
+        self._now_unix_s = now_unix_s
         self._idle_since_s: float | None = None
+        self._no_room: _NoRoom | None = None
 
     def state(self, states: Mapping[str, TierState], coordinators: int) -> tuple[State, str | None]:
         """The state of a run that goes on, and what it lacks; `coordinators` is how many work."""
-        if not any(state.ready for state in states.values()):
-            return State.WAITING_FOR_ENGINES, self._engines_wanted(states)
         now_s = self._now_s()
+        if not has_no_room(states.values()):
+            self._no_room = None
+        elif self._no_room is None:
+            self._no_room = _NoRoom(now_s, self._now_unix_s())
+        if self._no_room is not None and now_s - self._no_room.since_s >= NO_ROOM_S:
+            return State.WAITING_FOR_CAPACITY, self._room_wanted(states, self._no_room)
+        if not any(state.ready for state in states.values()):
+            return State.WAITING_FOR_ENGINES, None
         if coordinators or self._idle_since_s is None:
             self._idle_since_s = now_s
         has_waited_s = now_s - self._idle_since_s
         return State.IN_PROGRESS, NO_DOCUMENTS if has_waited_s > NO_DOCUMENTS_S else None
 
-    def _engines_wanted(self, states: Mapping[str, TierState]) -> str | None:
-        without_room = [
-            tier for tier in self._tiers if tier.name in states and states[tier.name].lacks_room
+    def _room_wanted(self, states: Mapping[str, TierState], no_room: _NoRoom) -> str:
+        unplaced = [
+            tier for tier in self._tiers if tier.name in states and states[tier.name].unplaced
         ]
         try:
-            return "; ".join(room_wanted(tier) for tier in without_room) or None
+            wanted = "; ".join(room_wanted(tier) for tier in unplaced)
         except RayError:  # the cluster does not answer at the moment
-            return None
+            wanted = "no node has room for an engine"
+        since = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(no_room.since_unix_s))
+        return f"since {since}, {wanted}; nothing is lost, the run goes on when there is room"
+
+
+def has_no_room(states: Iterable[TierState]) -> bool:
+    """Whether replicas are asked for, and none of them is ready or has got a node."""
+    found = list(states)
+    return any(one.unplaced for one in found) and not any(
+        one.ready or one.starting for one in found
+    )
 
 
 def room_wanted(tier: Tier) -> str:
@@ -64,6 +99,19 @@ def room_wanted(tier: Tier) -> str:
     if kinds:
         found += f" ({', '.join(kinds)})"
     return (
-        f"no node has room for an engine of tier {tier.name}: it needs {wanted}; the whole cluster "
-        f"has {found}, partly in use"
+        f"no node has room for an engine of tier {tier.name}: it needs {wanted}"
+        f"{_where(placement)}; the whole cluster has {found}, partly in use"
     )
+
+
+def _where(placement: Placement) -> str:
+    """The groups of nodes that a job names, each with how many such nodes there are."""
+    if not (placement.groups or placement.on_demand_replicas):
+        return ""
+    nodes = [node["Labels"] for node in ray.nodes() if node["Alive"]]
+    groups = {str(group): group for pool in pools(placement) for group in pool.groups}
+    found = [
+        f"({words}: {sum(labels in group for labels in nodes) or 'no'} such nodes)"
+        for words, group in groups.items()
+    ]
+    return " on a node of " + " or ".join(found)

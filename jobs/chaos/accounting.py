@@ -6,42 +6,57 @@ Boundary: a reader of `manifest.json`; the run itself counts. Sums over all atte
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from checkpoints import keys
 from checkpoints.errors import CorruptObjectError
 from checkpoints.store import Store
-
-PLACE = "interruptions"
+from pipeline.interruptions import Interruptions
 
 
 @dataclass(frozen=True, slots=True)
 class Accounting:
-    """The run's own account; tokens and USD done again are upper bounds."""
+    """The run's own account in flat fields; what was done again are upper bounds.
+
+    `redone_documents` includes `restarted_documents`: those that were begun again because the
+    driver or a coordinator had died, whose tokens nobody knows.
+    """
 
     notices: int
-    losses: int  # engines that vanished without notice
+    losses: int  # engines that went before they were empty
+    finished_under_notice: int  # documents
     handed_back: int  # documents
+    longest_drain_s: float
     salvaged_tokens: int
     redone_documents: int
+    restarted_documents: int
     redone_tokens: int
-    redone_gpu_s: float
+    redone_engine_s: float
     redone_usd: float
-    finished_under_notice: int  # documents
 
 
 def read_accounting(output: Store) -> Accounting | None:
-    """The account in the manifest; None where no attempt has written a manifest with one.
+    """The account in the manifest; None where no attempt has written one.
 
     Raises:
-        CorruptObjectError: the manifest is damaged, or its account lacks a field.
+        CorruptObjectError: the manifest is damaged, or has no account.
     """
     try:
-        found = json.loads(output.read(keys.MANIFEST)).get(PLACE)
-        if found is None:
-            return None
-        return Accounting(**{field.name: found[field.name] for field in fields(Accounting)})
+        its = Interruptions.of_fields(json.loads(output.read(keys.MANIFEST))["interruptions"])
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise CorruptObjectError(f"{keys.MANIFEST} has no account: {error}") from error
+    return Accounting(
+        notices=its.notices,
+        losses=its.losses,
+        finished_under_notice=its.finished_under_notice,
+        handed_back=its.handed_back,
+        longest_drain_s=its.longest_drain_s,
+        salvaged_tokens=its.rework.salvaged_tokens,
+        redone_documents=its.rework.documents + its.restarted_documents,
+        restarted_documents=its.restarted_documents,
+        redone_tokens=its.rework.tokens,
+        redone_engine_s=its.rework.engine_s,
+        redone_usd=its.rework.usd,
+    )

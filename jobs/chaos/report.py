@@ -15,7 +15,7 @@ from checkpoints.verify import Verdict
 from infra.spot.schedule import Schedule
 from jobs.chaos.accounting import Accounting
 from jobs.chaos.timeline import Conduct
-from jobs.wording import count, duration, usd
+from jobs.number_wording import count, duration, usd
 
 _NO_ACCOUNT = dict.fromkeys(field.name for field in fields(Accounting))
 
@@ -84,13 +84,15 @@ def account_table(report: Report) -> Table:
     }
     if its is not None:
         rows |= {
-            "engines lost without notice": count(its.losses),
+            "engines that had notice": count(its.notices),
+            "engines lost before they were empty": count(its.losses),
+            "longest time from notice to empty": duration(its.longest_drain_s),
             "documents finished under notice": count(its.finished_under_notice),
             "documents handed back": count(its.handed_back),
             "tokens salvaged": count(its.salvaged_tokens),
-            "documents begun anew": count(its.redone_documents),
+            "documents begun anew, at most": count(its.redone_documents),
             "tokens generated again, at most": count(its.redone_tokens),
-            "GPU seconds spent twice, at most": f"{its.redone_gpu_s:,.1f}",
+            "engine seconds spent twice, at most": f"{its.redone_engine_s:,.1f}",
             "money spent twice, at most": usd(its.redone_usd),
         }
     for name, value in rows.items():

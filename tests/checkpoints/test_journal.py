@@ -9,6 +9,7 @@ import pytest
 from checkpoints import keys
 from checkpoints.errors import LostRaceError, NewerFormatError
 from checkpoints.journal import (
+    Begun,
     EngineDeath,
     Finished,
     Journal,
@@ -18,8 +19,9 @@ from checkpoints.journal import (
     sweep_committed,
 )
 from checkpoints.memory_store import MemoryStore
+from checkpoints.partial import Partial
 from checkpoints.plan import Shard
-from checkpoints.result import Confidence
+from checkpoints.result import Confidence, Rework
 from tests.checkpoints.checkpoint_builders import one_slice, rows_of
 
 ROWS = rows_of(Shard(3, (one_slice(documents=5),), frozenset()))
@@ -31,6 +33,7 @@ def test_what_was_appended_comes_back() -> None:
         ROWS[1],
         confidence=Confidence(-1.0, float("-inf"), -2.0, 0.5, 3),
         passthrough=(("a", None), ("b", "x")),
+        rework=Rework(1, 20, 0.5, 0.01, 7),
         result="line\n\u2028 \ud800 end",
     )
     Journal(store, 3, "one").append([Finished(ROWS[0]), EngineDeath(2), Finished(odd)])
@@ -40,6 +43,19 @@ def test_what_was_appended_comes_back() -> None:
     assert state.rows == {0: ROWS[0], 1: odd}
     assert state.engine_deaths == {2: 2, 4: 1}
     assert state.corrupt == ()
+
+
+def test_of_the_beginnings_of_an_answer_the_longest_is_kept() -> None:
+    store = MemoryStore()
+    short = Partial((1, 2), (-0.1, float("-inf")), (None, -3.0), 1.5)
+    long = Partial((1, 2, 3), (-0.1, -0.2, -0.3), (None, -3.0, -1.0), 2.5)
+    Journal(store, 3, "one").append([Begun(0, "small", long), Begun(1, "small", short)])
+    Journal(store, 3, "two").append([Begun(0, "small", short), Begun(0, "large", short)])
+    assert load_journal(store, 3).partials == {
+        (0, "small"): long,
+        (1, "small"): short,
+        (0, "large"): short,
+    }
 
 
 def test_nothing_appended_is_nothing_written() -> None:

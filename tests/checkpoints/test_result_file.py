@@ -10,7 +10,7 @@ from checkpoints import keys
 from checkpoints.errors import CorruptObjectError
 from checkpoints.memory_store import MemoryStore
 from checkpoints.plan import Shard
-from checkpoints.result import Confidence, ResultRow
+from checkpoints.result import Confidence, ResultRow, Rework
 from checkpoints.result_file import decode_rows, read_footer, read_receipt
 from tests.checkpoints.checkpoint_builders import (
     FINGERPRINT,
@@ -22,12 +22,18 @@ from tests.checkpoints.checkpoint_builders import (
 
 SHARD = Shard(5, (one_slice("a.jsonl", 3), one_slice("b.jsonl", 1, first_row=8)), frozenset({2}))
 SURE = Confidence(-0.5, float("-inf"), -1.5, 0.25, 12)
+REWORK = Rework(documents=1, tokens=30, engine_s=0.5, usd=0.25, salvaged_tokens=9)
 
 
 def rich_rows() -> list[ResultRow]:
     rows = rows_of(SHARD, bad={3})
     return [
-        replace(rows[0], confidence=SURE, passthrough=(("team", "x"), ("note", None))),
+        replace(
+            rows[0],
+            confidence=SURE,
+            passthrough=(("team", "x"), ("note", None)),
+            rework=REWORK,
+        ),
         *[replace(row, passthrough=(("team", None), ("note", "")) ) for row in rows[1:]],
     ]  # fmt: skip
 
@@ -43,17 +49,21 @@ def test_any_parquet_reader_sees_plain_columns() -> None:
     table = pq.read_table(io.BytesIO(data))
     assert table.column("team").to_pylist() == ["x", None, None, None]
     assert table.column("confidence_tokens").to_pylist() == [12, None, None, None]
+    assert [one and one["tokens"] for one in table.column("rework").to_pylist()] == [30] + [
+        None
+    ] * 3
     assert table.column("status").to_pylist() == ["ok", "ok", "error", "error"]
 
 
 def test_the_footer_tells_the_receipt_without_the_rows() -> None:
     store = MemoryStore()
     rows = rows_of(SHARD)
-    store.create(keys.result_key(5), result_object(5, rows, write_id="w" * 32))
+    receipt = replace(receipt_of(5, rows), rework=REWORK)
+    store.create(keys.result_key(5), result_object(5, rows, write_id="w" * 32, receipt=receipt))
     footer = read_footer(store, 5)
     assert (footer.shard, footer.write_id, footer.rows) == (5, "w" * 32, 4)
     assert footer.fingerprint == FINGERPRINT.value
-    assert read_receipt(store, 5) == receipt_of(5, rows)
+    assert read_receipt(store, 5) == receipt
 
 
 def test_a_footer_longer_than_the_first_read_is_read_whole() -> None:

@@ -1,5 +1,7 @@
 """What is left to do, and what the finished part amounts to."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from checkpoints.errors import LostRaceError
 from checkpoints.memory_store import MemoryStore
 from checkpoints.plan import PlanHeader, Shard
 from checkpoints.receipts import ReceiptLog, load_totals
-from checkpoints.result import Receipt
+from checkpoints.result import NO_REWORK, Receipt, Rework
 from checkpoints.resume import list_results
 from tests.checkpoints.checkpoint_builders import (
     one_slice,
@@ -23,7 +25,7 @@ from tests.checkpoints.checkpoint_builders import (
 class Run:
     """A planned run of six shards of three documents, some committed."""
 
-    def __init__(self, *committed: int) -> None:
+    def __init__(self, *committed: int, rework: Rework = NO_REWORK) -> None:
         self.output, self.checkpoint = MemoryStore(), MemoryStore()
         self.header: PlanHeader
         self.shards: list[Shard]
@@ -33,7 +35,7 @@ class Run:
         self.receipts: dict[int, Receipt] = {}
         for number in committed:
             rows = rows_of(self.shards[number], bad={0} if number % 2 else ())
-            self.receipts[number] = receipt_of(number, rows, restored=1)
+            self.receipts[number] = replace(receipt_of(number, rows, restored=1), rework=rework)
             data = result_object(number, rows, receipt=self.receipts[number])
             commit_result(self.output, number, data)
 
@@ -78,6 +80,14 @@ def test_totals_come_from_receipts_without_touching_results(
     assert (totals.generated, totals.restored) == (6, 3)
     assert (totals.prompt_tokens, totals.output_tokens) == (45, 18)
     assert totals.cost_usd == pytest.approx(2.25)
+
+
+def test_what_was_done_twice_is_summed_wherever_it_is_read() -> None:
+    rework = Rework(documents=2, tokens=30, engine_s=0.5, usd=0.25, salvaged_tokens=9)
+    run = Run(0, 1, 4, rework=rework)
+    assert run.totals().rework == rework + rework + rework
+    ReceiptLog(run.checkpoint, 1).append([run.receipts[0], run.receipts[4]])
+    assert run.totals().rework == rework + rework + rework
 
 
 def test_shards_without_a_receipt_are_looked_up_in_their_footers() -> None:

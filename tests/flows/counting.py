@@ -24,25 +24,28 @@ class CountedFactory:
     folder: str
     delay_s: float | None = None
     poison_token: int | None = None
+    start_s: float = 0.0  # what a fake engine takes to start
 
     def __call__(self, tier: Tier) -> Engine:
         if self.delay_s is None:
             return CountedEngine(VLLMEngine(tier), Path(self.folder))
         engine = FakeEngine(delay_s=self.delay_s, poison_token=self.poison_token)
-        return CountedEngine(engine, Path(self.folder))
+        return CountedEngine(engine, Path(self.folder), self.start_s)
 
 
 class CountedEngine:
     """An engine that writes down each request it answered."""
 
-    def __init__(self, inner: Engine, folder: Path) -> None:
+    def __init__(self, inner: Engine, folder: Path, start_s: float = 0.0) -> None:
         self._inner = inner
+        self._start_s = start_s
         name = f"{os.getpid()}-{id(self)}"
         self._file = (folder / f"{name}.log").open("a", buffering=1)
         self._handed_back = (folder / f"{name}.back").open("a", buffering=1)
         self._aborted = (folder / f"{name}.aborted").open("a", buffering=1)
 
     async def start(self) -> None:
+        await asyncio.sleep(self._start_s)
         await self._inner.start()
 
     async def generate(self, requests: Sequence[Request]) -> Parts:

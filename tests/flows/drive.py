@@ -1,6 +1,6 @@
 """A driver process for flow tests: `gleaner run` with engines that count.
 
-    python -m tests.flows.drive JOB ADDRESS COUNTS [FAKE_DELAY_S [POISON_TOKEN]]
+    python -m tests.flows.drive JOB ADDRESS COUNTS [FAKE_DELAY_S [POISON_TOKEN [START_S]]]
 
 Exits as `gleaner run` would; the last line of stdout is the final snapshot as JSON.
 """
@@ -27,6 +27,7 @@ def main(arguments: list[str]) -> int:
         counts,
         delay_s=float(rest[0]) if rest else None,
         poison_token=int(rest[1]) if len(rest) > 1 else None,
+        start_s=float(rest[2]) if len(rest) > 2 else 0.0,
     )
     job = replace(build_job(load_spec(Path(job_file))), make_engine=factory)
     with ray_session(address, show_worker_logs=False):

@@ -15,7 +15,7 @@ import time
 from jobs.ray_session import ray_session
 from pipeline.drain import never
 from pipeline.engine import Request
-from pipeline.serving import EngineClient, application_name, deploy, tier_states, undeploy
+from pipeline.serving import EngineClient, application_names, deploy, tier_states, undeploy
 from tests.flows.counting import CountedFactory
 from tests.pipeline.engine_builders import tier
 
@@ -41,7 +41,7 @@ def main(address: str, counts: str) -> None:
             if time.monotonic() > deadline_s:
                 raise TimeoutError("no replica became ready")
             time.sleep(0.2)
-        client = EngineClient(application_name("leaving", its[0]))
+        client = EngineClient(application_names("leaving", its[0]))
         print(json.dumps(asyncio.run(leave_and_stay(client))))
         undeploy("leaving", its)
 

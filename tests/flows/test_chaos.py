@@ -66,6 +66,8 @@ def test_a_node_that_gets_notice_leaves_in_time_and_nothing_is_lost(tmp_path: Pa
     assert (code, found["exit_code"], found["proven"]) == (0, 0, True)
     assert (found["documents"], found["missing"], found["duplicate"]) == (1500, 0, 0)
     assert (found["notices_given"], found["nodes_left"], found["nodes_killed"]) == (1, 1, 1)
+    assert (found["notices"], found["losses"]) == (1, 0)
+    assert (found["redone_documents"], found["redone_tokens"]) == (0, 0)
     assert "engine-1 gets notice" in told(tmp_path)
     assert "has left" in told(tmp_path)
     assert not left_behind(tmp_path)
@@ -83,7 +85,9 @@ def test_all_nodes_may_vanish_and_the_driver_too(tmp_path: Path) -> None:
     assert (found["driver_starts"], found["nodes_killed"], found["nodes_started"]) == (2, 2, 4)
     assert isinstance(found["waited_s"], float)
     assert found["waited_s"] > 0
-    assert found["notices_given"] == 0
+    assert (found["notices_given"], found["notices"]) == (0, 0)
+    assert isinstance(found["redone_documents"], int)
+    assert found["redone_documents"] > 0
 
 
 @pytest.mark.timeout(600)

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from infra.local_cluster import LocalCluster, LocalNode
+from infra.local_cluster import LocalCluster
 from tests.flows.counting import handed_back
-from tests.flows.flow import (
-    ROOT,
-    Flow,
-    finish,
-    processes_named,
-    wait_until,
-    write_flow,
-)
+from tests.flows.flow import Flow, finish, wait_until, write_flow
+from tests.flows.nodes import SOON_S, add_engine_node, drain, has_engine, has_left
 
 pytestmark = pytest.mark.flow
 
 COUNT = 600
 DELAY_S = "2"  # a call takes four seconds: time enough to drain in the middle
-SOON_S = 90.0
-ENGINE = {"gleaner.io/role": "engine"}
 
 
 @pytest.fixture
@@ -36,27 +26,15 @@ def spot() -> Iterator[LocalCluster]:
         yield cluster
 
 
-def add_engine_node(cluster: LocalCluster, name: str) -> LocalNode:
-    return cluster.add_node(num_cpus=1, labels=ENGINE | {"test": name})
+def interruptions(final: dict[str, object]) -> dict[str, Any]:
+    found = final["interruptions"]
+    assert isinstance(found, dict)
+    return found
 
 
-def drain(cluster: LocalCluster, name: str, seconds: str) -> None:
-    subprocess.run(
-        [sys.executable, "-m", "tests.flows.drain_node", cluster.address, f"test={name}", seconds],
-        cwd=ROOT,
-        env=os.environ | cluster.environment,
-        check=True,
-        timeout=60,
-    )
-
-
-def has_engine(node: LocalNode) -> bool:
-    return bool(processes_named([node], "ServeReplica"))
-
-
-def has_left(node: LocalNode) -> bool:
-    """Whether a node's raylet is gone, which nobody killed."""
-    return not processes_named([node], "raylet/raylet")
+def has_notice(flow: Flow) -> bool:
+    saved = flow.status()
+    return saved is not None and saved.snapshot.interruptions.notices > 0
 
 
 def assert_nothing_was_lost(flow: Flow) -> None:
@@ -81,6 +59,11 @@ def test_work_of_a_node_that_has_to_go_is_finished_elsewhere(
     code, final = finish(driver)
     assert (code, final["documents_error"]) == (0, 0)
     assert_nothing_was_lost(flow)
+    its = interruptions(final)
+    assert (its["notices"], its["losses"], its["rework"]["documents"]) == (1, 0, 0)
+    [event] = its["events"]
+    assert event["documents"] == its["finished_under_notice"] > 0
+    assert event["noticed_unix_s"] < event["ended_unix_s"] < event["deadline_unix_s"]
 
 
 def test_what_does_not_end_in_time_is_handed_back(spot: LocalCluster, tmp_path: Path) -> None:
@@ -95,3 +78,30 @@ def test_what_does_not_end_in_time_is_handed_back(spot: LocalCluster, tmp_path: 
     code, final = finish(driver)
     assert (code, final["documents_error"]) == (0, 0)
     assert_nothing_was_lost(flow)
+    its = interruptions(final)
+    assert its["handed_back"] == len(handed_back(flow.counts))
+    assert (its["notices"], its["losses"], its["rework"]["documents"]) == (1, 0, 0)
+    # Every fake engine that cuts an answer off has one token of it.
+    assert its["rework"]["salvaged_tokens"] == sum(handed_back(flow.counts).values())
+
+
+def test_a_node_that_dies_during_its_own_drain_costs_what_it_held(
+    spot: LocalCluster, tmp_path: Path
+) -> None:
+    going = add_engine_node(spot, "a")
+    flow = write_flow(tmp_path, count=COUNT)
+    driver = flow.start_driver(spot, "3")
+    wait_until(lambda: flow.finished() >= COUNT // 10, "a tenth was done")
+    drain(spot, "a", "600")
+    wait_until(lambda: has_notice(flow), "the engine knows of the notice", SOON_S)
+    going.kill()
+    add_engine_node(spot, "b")
+    code, final = finish(driver)
+    assert (code, final["documents_error"]) == (0, 0)
+    assert flow.verdict().proven
+    its = interruptions(final)
+    assert (its["notices"], its["losses"]) == (1, 1)
+    assert its["events"][0]["is_lost"]
+    redone = its["rework"]["documents"]
+    assert 0 < redone < COUNT // 2
+    assert len(flow.served_twice()) <= redone  # answered by an engine that could not deliver

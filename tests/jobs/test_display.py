@@ -9,8 +9,12 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from checkpoints.result import Rework
 from jobs.display import JsonDisplay, LiveDisplay, PlainDisplay, display_for, live_view
-from jobs.wording import duration, plain_line, rate, summary_lines, usd
+from jobs.interruption_wording import interruption_lines
+from jobs.number_wording import duration, rate, usd
+from jobs.wording import plain_line, summary_lines
+from pipeline.interruptions import Interruption, Interruptions
 from pipeline.progress import ErrorKind, Snapshot, State
 
 SNAPSHOT = Snapshot(
@@ -62,8 +66,64 @@ def lines(text: io.StringIO) -> list[str]:
 def test_a_line_holds_everything_that_moves() -> None:
     assert plain_line(SNAPSHOT) == (
         "in_progress | 3,000/12,000 documents | 10 errors | 9/40 shards | 10.0/s | tokens in "
-        "5,000/s out 300/s | engines 2/4 | elapsed 5m00s | left 15m00s | $1.25"
+        "5,000/s out 300/s | engines 2/4 | left 15m00s | elapsed 5m00s | $1.25"
     )
+
+
+def test_a_line_of_a_run_that_is_over_has_no_rates() -> None:
+    assert plain_line(replace(SNAPSHOT, state=State.COMPLETED)) == (
+        "completed | 3,000/12,000 documents | 10 errors | 9/40 shards | elapsed 5m00s | $1.25"
+    )
+
+
+def test_an_interruption_is_told_when_it_comes_and_when_it_ends() -> None:
+    display, _, text = plain()
+    display.show(SNAPSHOT)
+    lines(text)
+    told = Interruption("0123456789", "small", noticed_unix_s=10.0, deadline_unix_s=130.0)
+    for _ in range(2):
+        display.show(replace(SNAPSHOT, interruptions=Interruptions(events=(told,))))
+    [line] = lines(text)
+    assert line.startswith("an engine of small on node 01234567 has to go by ")
+    over = replace(told, ended_unix_s=22.0, documents=40, handed_back=3)
+    for _ in range(2):
+        display.show(replace(SNAPSHOT, interruptions=Interruptions(events=(over,))))
+    assert lines(text) == [
+        "an engine of small on node 01234567 is empty 12s after its notice: 40 documents "
+        "finished, 3 handed back"
+    ]
+
+
+def test_what_earlier_attempts_met_is_no_news() -> None:
+    display, _, text = plain()
+    lost = Interruption("0123456789", "small", is_lost=True, ended_unix_s=5.0)
+    known = replace(SNAPSHOT, first_errors=(TOO_LONG,), interruptions=Interruptions(events=(lost,)))
+    display.show(replace(known, state=State.VALIDATING))
+    display.show(known)
+    assert lines(text) == ["state: validating", "state: in progress"]
+
+
+def test_the_summary_says_what_interruptions_did() -> None:
+    its = Interruptions(
+        notices=2,
+        losses=1,
+        restarted_documents=9,
+        finished_under_notice=40,
+        tokens_under_notice=900,
+        handed_back=30,
+        longest_drain_s=12.0,
+        rework=Rework(documents=8, tokens=200, engine_s=2.5, usd=0.01, salvaged_tokens=700),
+    )
+    assert interruption_lines(its) == [
+        "interruptions: 2 with notice, 1 lost before they were empty",
+        "under notice: 40 documents finished (900 tokens), 30 handed back; longest drain 12s",
+        "salvaged: 700 tokens of unfinished answers",
+        "done twice: 8 documents, at most 200 tokens, 2.5 engine seconds, $0.0100",
+        "begun again after the driver or a coordinator died: at most 9 documents",
+    ]
+    assert interruption_lines(Interruptions()) == []
+    said = summary_lines(replace(SNAPSHOT, interruptions=its), output="out", job="job.yaml")
+    assert set(interruption_lines(its)) <= set(said)
 
 
 def test_a_plain_line_comes_every_30_seconds() -> None:
@@ -93,6 +153,8 @@ def test_the_first_error_of_a_kind_and_a_new_state_are_told_at_once_and_once() -
     assert lines(text) == []
     display.show(replace(SNAPSHOT, state=State.WAITING_FOR_ENGINES, message="no GPU to be had"))
     assert lines(text) == ["state: waiting for engines (2 of 4 ready): no GPU to be had"]
+    display.show(replace(SNAPSHOT, state=State.WAITING_FOR_CAPACITY, engines_ready=0))
+    assert lines(text) == ["state: waiting for capacity (0 of 4 ready)"]
 
 
 def test_the_live_view_shows_the_whole_picture() -> None:
@@ -154,7 +216,7 @@ def test_the_summary_says_what_came_out_and_what_to_do_next() -> None:
     assert summary_lines(done, output="s3://b/out/", job="job.yaml") == [
         "completed",
         "12,000 of 12,000 documents: 11,990 ok, 10 error",
-        "1,590,000 tokens (1,500,000 in, 90,000 out), $1.25, 5m00s",
+        "1,590,000 tokens (1,500,000 in, 90,000 out), $1.25, 5m00s in all attempts",
         "500 documents kept from earlier attempts",
         "too_long x 10, e.g. document doc-7: 9000 tokens fit into 4096",
         "results: s3://b/out/results/*.parquet",

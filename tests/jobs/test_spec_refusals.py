@@ -110,6 +110,58 @@ REFUSALS = {
         job(tier("replicas: {max: 0}")),
         "tiers[0].replicas.max: is too low (0) - use at least 1",
     ),
+    "a floor above all replicas": (
+        job(tier("replicas: {max: 2, on_demand: 3}")),
+        "tiers[0].replicas: on_demand (3) is above max (2), of which it is a part - raise max, or "
+        "lower on_demand",
+    ),
+    "a floor without nodes": (
+        job(tier("nodes: [{market: spot}], replicas: {max: 2, on_demand: 1}")),
+        "tiers[0]: replicas.on_demand is 1, but every group of nodes is spot - add - {market: "
+        "on-demand} to nodes",
+    ),
+    "unknown market": (
+        job(tier("nodes: [{market: ondemand}]")),
+        "tiers[0].nodes[0].market: is not allowed (ondemand) - use 'spot' or 'on-demand'",
+    ),
+    "unknown field of nodes": (
+        job(tier("nodes: [{zones: a}]")),
+        "tiers[0].nodes[0].zones: is no field of a job (a) - did you mean zone?",
+    ),
+    "no condition": (
+        job(tier('nodes: [{market: spot}, {zone: "in(a; b)"}]')),
+        "tiers[0].nodes[1].zone: is no condition on a label (in(a; b)) - write value, !value, "
+        "in(a, b) or !in(a, b); values have letters, digits, '-', '_', '.'",
+    ),
+    "label with a field of its own": (
+        job(tier("nodes: [{labels: {ray.io/market-type: spot}}]")),
+        "tiers[0].nodes[0].labels: ray.io/market-type has a field of its own - use market",
+    ),
+    "label with a bad name": (
+        job(tier("nodes: [{labels: {a/b/c: x}}]")),
+        "tiers[0].nodes[0].labels: a/b/c is no name of a label - write name or prefix/name, of "
+        "letters, digits, '-', '_', '.'",
+    ),
+    "group twice": (
+        job(tier("nodes: [{market: spot}, {market: spot}]")),
+        'tiers[0].nodes: group 2 is an earlier one again ([{"market": "spot"}, {"market": "spot"}])'
+        " - name each group once",
+    ),
+    "any node before others": (
+        job(tier("nodes: [{}, {market: spot}]")),
+        "tiers[0].nodes: every node fits group 1, so the groups behind it are never reached "
+        '([{}, {"market": "spot"}]) - put it last',
+    ),
+    "accelerator twice": (
+        job(tier("accelerator: L4, nodes: [{accelerator: A10G}]")),
+        "tiers[0].nodes: group 1 names an accelerator, and so does the tier (L4) "
+        '([{"accelerator": "A10G"}]) - name it in one of the two places',
+    ),
+    "accelerator without GPUs": (
+        job(tier("num_gpus: 0, nodes: [{accelerator: A10G}]")),
+        "tiers[0]: nodes names an accelerator, but num_gpus is 0 - raise num_gpus, or remove it "
+        "there",
+    ),
     "extra engine argument with a field of its own": (
         job(tier("engine: {extra: {max_num_seqs: 3}}")),
         "tiers[0].engine.extra: max_num_seqs has a field of its own - set it under engine, outside "

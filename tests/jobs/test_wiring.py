@@ -13,7 +13,8 @@ from infra.spot.settings import OnRebalance, SpotSettings
 from jobs import wiring
 from jobs.spec import JobSpec
 from jobs.spec_file import parse_spec
-from jobs.wiring import build_job, differing_parts, identity_of
+from jobs.wiring import build_job, build_tier, differing_parts, identity_of
+from pipeline.node_groups import NodeGroup
 
 JOB = """
 name: invoices
@@ -83,6 +84,8 @@ def changed(model: str, *replacements: tuple[str, str]) -> tuple[str, ...]:
         ("num_cpus: 2", "num_cpus: 8"),
         ("num_gpus: 4", "num_gpus: 4\n    accelerator: H100"),
         ("replicas: {max: 2}", "replicas: {max: 64}"),
+        ("replicas: {max: 2}", "replicas: {max: 2, on_demand: 1}"),
+        ("num_cpus: 2", "num_cpus: 2\n    nodes: [{market: spot}, {market: on-demand}]"),
         ("usd_per_hour: 0.5", "usd_per_hour: 9.0"),
         ("org/large", "org/larger"),  # not the tier that does the work
         ("attempts: 3", "attempts: 9"),
@@ -148,6 +151,21 @@ def test_how_nodes_are_watched_reaches_the_pipeline(
     assert asked == []
     with job.watch_nodes():
         assert asked == [SpotSettings("file:/n", OnRebalance.IGNORE, 2.0, 120.0)]
+
+
+def test_groups_of_nodes_are_handed_on_in_their_order(model: str) -> None:
+    groups = (
+        "nodes: [{market: spot, zone: a, accelerator: L4}, {labels: {type: '!in(g5, g6)'}}, {}]"
+    )
+    floor = ("replicas: {max: 2}", "replicas: {max: 2, on_demand: 1}")
+    job = spec(model, ("num_cpus: 2", f"num_cpus: 2\n    {groups}"), floor)
+    placement = build_tier(job, job.chosen_tier).placement
+    assert placement.groups == (
+        NodeGroup(market="spot", accelerator="L4", zone="a"),
+        NodeGroup(labels={"type": "!in(g5,g6)"}),
+        NodeGroup(),
+    )
+    assert placement.on_demand_replicas == 1
 
 
 def test_another_tier_is_other_work(model: str) -> None:

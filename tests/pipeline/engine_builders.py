@@ -1,7 +1,7 @@
 """Tiers, work, documents, planned runs and fake engines, as tests of the engine side want them."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from checkpoints.memory_store import MemoryStore
@@ -15,6 +15,7 @@ from pipeline.failures import Failure
 from pipeline.fake_engine import FakeEngine
 from pipeline.losses import EngineLostError
 from pipeline.outputs import FreeText
+from pipeline.progress import Counts, ErrorExample, Post
 from pipeline.tiers import EngineProfile, Generation, Placement, Tier
 from pipeline.work import Work
 
@@ -235,3 +236,15 @@ class Fleet:
 
     def _fresh(self) -> FakeEngine:
         return FakeEngine(answer=self.answer, poison_token=POISON, served=self.served)
+
+
+def post(
+    coordinator: str,
+    shards: Mapping[int, Counts],
+    examples: Sequence[ErrorExample] = (),
+    *,
+    in_flight: int = 0,
+    has_flushed: bool = False,
+) -> Post:
+    """What a coordinator tells its board."""
+    return Post(coordinator, shards, in_flight, examples, has_flushed)

@@ -1,7 +1,10 @@
 """Counts of several coordinators, each shard counted once."""
 
 from pipeline.board import SILENT_S, TAKEN_OFF_KEPT, Board
+from pipeline.engine_log import EngineSign
+from pipeline.interruptions import Interruption
 from pipeline.progress import Counts, ErrorExample
+from tests.pipeline.engine_builders import post
 
 
 class Clock:
@@ -14,24 +17,24 @@ class Clock:
 
 def test_counts_of_all_coordinators_are_summed() -> None:
     board = Board()
-    board.post("a", {0: Counts(ok=3), 1: Counts(error_codes={"a": 1})}, (), has_flushed=False)
-    board.post("b", {2: Counts(ok=5)}, (), has_flushed=False)
+    board.post(post("a", {0: Counts(ok=3), 1: Counts(error_codes={"a": 1})}))
+    board.post(post("b", {2: Counts(ok=5)}))
     assert board.state().open_shards == Counts(ok=8, error_codes={"a": 1})
 
 
 def test_the_latest_post_of_a_shard_counts_whoever_it_is_from() -> None:
     board = Board()
-    board.post("a", {0: Counts(ok=3)}, (), has_flushed=False)
-    board.post("b", {0: Counts(ok=4, restored=3)}, (), has_flushed=False)
+    board.post(post("a", {0: Counts(ok=3)}))
+    board.post(post("b", {0: Counts(ok=4, restored=3)}))
     assert board.state().open_shards == Counts(ok=4, restored=3)
 
 
 def test_a_shard_taken_off_counts_no_more_even_when_a_post_comes_late() -> None:
     board = Board()
-    board.post("a", {0: Counts(ok=3)}, (), has_flushed=False)
+    board.post(post("a", {0: Counts(ok=3)}))
     board.take_off(0)
     board.take_off(1)  # never posted: it was committed before the first post
-    board.post("a", {0: Counts(ok=9), 1: Counts(ok=1)}, (), has_flushed=False)
+    board.post(post("a", {0: Counts(ok=9), 1: Counts(ok=1)}))
     assert board.state().open_shards == Counts()
 
 
@@ -39,24 +42,24 @@ def test_the_memory_of_shards_taken_off_is_bounded() -> None:
     board = Board()
     for shard in range(TAKEN_OFF_KEPT + 5):
         board.take_off(shard)
-    board.post("a", {0: Counts(ok=1), 5: Counts(ok=10)}, (), has_flushed=False)
+    board.post(post("a", {0: Counts(ok=1), 5: Counts(ok=10)}))
     assert board.state().open_shards == Counts(ok=1)
 
 
 def test_the_first_example_of_an_error_code_stays() -> None:
     board = Board()
     slow, empty = ErrorExample("timeout", "id-1", "slow"), ErrorExample("empty_text", "id-2", "")
-    board.post("a", {}, (slow, empty), has_flushed=False)
-    board.post("b", {}, (ErrorExample("timeout", "id-9", "slow too"),), has_flushed=False)
+    board.post(post("a", {}, (slow, empty)))
+    board.post(post("b", {}, (ErrorExample("timeout", "id-9", "slow too"),)))
     assert board.state().examples == {"timeout": slow, "empty_text": empty}
 
 
 def test_coordinators_learn_of_a_stop_with_their_next_post() -> None:
     board = Board()
-    assert not board.post("a", {}, (), has_flushed=False)
+    assert not board.post(post("a", {}))
     board.stop()
-    assert board.post("a", {}, (), has_flushed=False)
-    assert board.post("b", {}, (), has_flushed=True)
+    assert board.post(post("a", {}))
+    assert board.post(post("b", {}, has_flushed=True))
     state = board.state()
     assert (state.flushed, state.coordinators) == (1, 2)
 
@@ -64,8 +67,31 @@ def test_coordinators_learn_of_a_stop_with_their_next_post() -> None:
 def test_a_coordinator_that_died_is_not_waited_for() -> None:
     clock = Clock()
     board = Board(clock)
-    board.post("dead", {}, (), has_flushed=False)
+    board.post(post("dead", {}))
     clock.now_s += SILENT_S + 1
-    board.post("alive", {}, (), has_flushed=True)
+    board.post(post("alive", {}, has_flushed=True))
     state = board.state()
     assert (state.flushed, state.coordinators) == (1, 1)
+
+
+def test_a_shard_of_a_dead_coordinator_is_taken_over_and_what_it_held_is_begun_again() -> None:
+    board = Board()
+    held = {0: Counts(ok=30, restored=5), 1: Counts(ok=8)}
+    board.post(post("dead", held, in_flight=12))
+    board.post(post("heir", {0: Counts(ok=27, restored=26)}))
+    assert board.state().begun_again == 12 + 4
+    board.post(post("heir", {0: Counts(ok=40, restored=26), 1: Counts(ok=9, restored=8)}))
+    assert board.state().begun_again == 12 + 4
+    assert board.state().in_flight == 0
+
+
+def test_the_latest_word_of_an_engine_counts() -> None:
+    clock = Clock()
+    board = Board(clock)
+    board.see_engine("e1", "node-1", "small")
+    clock.now_s += 3
+    board.note_interruption("e1", Interruption("node-1", "small", noticed_unix_s=1.0))
+    board.note_interruption("e1", Interruption("node-1", "small", 1.0, documents=4))
+    state = board.state()
+    assert state.engines == {"e1": EngineSign("node-1", "small", silent_s=3.0)}
+    assert state.events == {"e1": Interruption("node-1", "small", 1.0, documents=4)}

@@ -11,8 +11,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from checkpoints.partial import NOTHING, Partial
 from pipeline.drain import MARGIN_S
-from pipeline.engine import NOTHING, Completion, FinishReason, Partial, Request
+from pipeline.engine import Completion, FinishReason, Request
 from pipeline.tiers import Tier
 from pipeline.vllm_engine import VLLMEngine
 from tests.pipeline.engine_builders import all_of, tier

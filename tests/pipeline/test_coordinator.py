@@ -71,7 +71,7 @@ def test_a_bad_document_is_a_row_and_needs_no_engine() -> None:
     assert (receipt.ok, receipt.error, receipt.generated) == (2, 1, 2)
     assert rows_of(output)[1].error_code == "empty_text"
     assert len(fleet.served) == 2
-    assert [(one.code, one.id) for one in made.error_examples()] == [("empty_text", "id-0-1")]
+    assert [(one.code, one.id) for one in made.post().examples] == [("empty_text", "id-0-1")]
 
 
 def test_a_document_that_fits_no_tier_is_an_error_row() -> None:
@@ -210,9 +210,9 @@ def test_counts_show_open_shards_and_what_was_restored() -> None:
     async def main() -> None:
         finishing = asyncio.create_task(made.finish_shard(0, documents(6)))
         await asyncio.sleep(0.5)
-        [counts] = made.counts().values()
+        [counts] = made.post().shards.values()
         assert (counts.ok, counts.restored, counts.finished_now) == (2, 2, 0)
         await finishing
-        assert made.counts() == {}
+        assert made.post().shards == {}
 
     run(main())

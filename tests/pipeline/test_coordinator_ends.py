@@ -12,11 +12,12 @@ from checkpoints.errors import FencedError, StoreError, UnknownWriteError
 from checkpoints.journal import load_journal
 from checkpoints.keys import result_key
 from checkpoints.memory_store import MemoryStore
+from checkpoints.partial import NOTHING, Partial
 from checkpoints.result import Receipt, ResultRow
 from checkpoints.store import Store
 from pipeline.coordinator import Coordinator
 from pipeline.documents import Prepared
-from pipeline.engine import Parts, Request
+from pipeline.engine import Parts, Request, handed_back
 from tests.pipeline.coordinator_builders import assert_proven, coordinator, fence_off, rows_of
 from tests.pipeline.engine_builders import (
     FINGERPRINT,
@@ -64,6 +65,34 @@ def test_journaled_documents_are_not_generated_again() -> None:
     assert_proven(output, checkpoint)
 
 
+def test_an_answer_that_was_begun_goes_on_after_the_death_of_its_coordinator() -> None:
+    output, checkpoint = planned_stores(3)
+    life, sent = Life(), list[Request]()
+    made = coordinator(output, checkpoint, Fleet(), life)
+    begun = Partial(tokens=(7, 8), engine_s=1.0)
+
+    async def hand_back(requests: Sequence[Request]) -> Parts:
+        sent.extend(requests)
+        yield [handed_back(one, begun if one.id == "0.1.small" else NOTHING) for one in requests]
+        await asyncio.sleep(1000)
+
+    async def killed() -> None:
+        made._dispatchers["small"]._send = hand_back
+        asyncio.get_running_loop().create_task(made.finish_shard(0, documents(3)))
+        await asyncio.sleep(4.5)
+        raise SystemExit
+
+    run_until_killed(killed())
+    life.is_over = True
+    assert load_journal(checkpoint, 0).partials == {(1, "small"): begun}
+    fleet = Fleet()
+    heir = coordinator(output, checkpoint, fleet)
+    receipt = run(heir.finish_shard(0, documents(3)))
+    assert receipt is not None
+    assert receipt.rework.salvaged_tokens == 2
+    assert [row.rework.salvaged_tokens for row in rows_of(output)] == [0, 2, 0]
+
+
 def test_a_stop_journals_all_that_is_finished_and_commits_nothing() -> None:
     output, checkpoint = planned_stores(40)
     fleet = Fleet(delay_s=iter(n / 10 for n in range(10_000)).__next__)
@@ -72,13 +101,13 @@ def test_a_stop_journals_all_that_is_finished_and_commits_nothing() -> None:
     async def main() -> Receipt | None:
         finishing = asyncio.create_task(made.finish_shard(0, documents(40)))
         await asyncio.sleep(0.55)
-        assert not made.has_flushed
+        assert not made.post().has_flushed
         await made.stop()
         return await finishing
 
     # Slow threads: documents go on finishing while the journal is written.
     assert run(main(), thread_s=lambda: 0.2) is None
-    assert made.has_flushed
+    assert made.post().has_flushed
     assert {f"0.{n}.small" for n in load_journal(checkpoint, 0).rows} == set(fleet.served)
     assert len(fleet.served) > 0
     assert fleet.in_flight == 0
@@ -157,7 +186,7 @@ def test_an_error_ends_all_walks_and_keeps_what_is_finished() -> None:
         served = len(fleet.served)
         await asyncio.sleep(100)
         assert len(fleet.served) == served
-        assert (fleet.in_flight, made.counts()) == (0, {})
+        assert (fleet.in_flight, made.post().shards) == (0, {})
 
     run(main())
     kept = load_journal(checkpoint, 0).rows

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from pipeline.dispatch import Dispatcher, DispatchLimits, WrongAnswersError
+from pipeline.calls import WrongAnswersError
+from pipeline.dispatch import Dispatcher, DispatchLimits
 from pipeline.engine import Completion, Parts, Request
-from pipeline.losses import EngineLostError
+from pipeline.losses import EngineLostError, NoEngineError
 from tests.pipeline.dispatch_builders import LIMITS, Deaths, answers, assert_answered, request
 from tests.pipeline.engine_builders import Fleet, answer_of, completion
 from tests.pipeline.virtual_loop import run
@@ -221,3 +222,25 @@ def test_callers_that_leave_end_the_search_for_a_lost_engine() -> None:
         assert attempts == before > 5
 
     run(main())
+
+
+def test_requests_wait_out_a_day_without_any_engine_and_nobody_is_blamed() -> None:
+    fleet, deaths = Fleet(), Deaths()
+
+    async def send(requests: Sequence[Request]) -> Parts:
+        if asyncio.get_running_loop().time() < 24 * 3600.0:
+            raise NoEngineError("the tier is not deployed")
+        async for part in fleet.send(requests):
+            yield part
+
+    asked = [request(n) for n in range(40)]
+    assert_answered(asked, answers(send, asked, deaths=deaths))
+    assert deaths.noted == []
+    assert len(fleet.served) == 40
+
+
+def test_requests_that_wait_inside_a_call_for_a_day_are_answered() -> None:
+    fleet = Fleet(delay_s=lambda: 24 * 3600.0)
+    asked = [request(n) for n in range(40)]
+    assert_answered(asked, answers(fleet.send, asked))
+    assert len(fleet.served) == 40

@@ -1,6 +1,5 @@
 """What a driver counts, and when it stops; its loop is shown by the flow tests."""
 
-import queue
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,25 +12,27 @@ from checkpoints.lease import Lease
 from checkpoints.memory_store import MemoryStore
 from checkpoints.owner import this_process
 from checkpoints.receipts import Totals, load_totals
-from checkpoints.result import Receipt
+from checkpoints.result import NO_REWORK, Receipt, Rework
 from checkpoints.resume import list_results
-from pipeline.board import Board
+from pipeline.board import Board, BoardState
 from pipeline.documents import InputSource
 from pipeline.driver import Driver, EngineStartError, Stop
 from pipeline.engine import Engine
 from pipeline.fake_engine import FakeEngine
+from pipeline.inbox import Inbox
+from pipeline.interruptions import Interruption
 from pipeline.job import Job, RunLimits
 from pipeline.lease_keeper import LeaseKeeper
 from pipeline.outputs import FreeText
 from pipeline.progress import Counts, ErrorKind, Snapshot, State
 from pipeline.prompts import Prompt
-from pipeline.serving import TierState
 from pipeline.status import save_status
+from pipeline.tier_state import TierState
 from pipeline.tiers import Tier
-from tests.pipeline.engine_builders import no_store, plan, tier
+from tests.pipeline.engine_builders import no_store, plan, post, tier
 from tests.pipeline.mortal_store import Life, MortalStore
 
-NOTHING = Totals(0, 0, 0, 0, {}, 0, 0, 0, 0, 0.0, (), ())
+NOTHING = Totals(0, 0, 0, 0, {}, 0, 0, 0, 0, 0.0, NO_REWORK, (), ())
 
 
 def engine_for(_: Tier) -> Engine:
@@ -100,8 +101,8 @@ def handle(board: Board) -> SimpleNamespace:
     return SimpleNamespace(take_off=SimpleNamespace(remote=board.take_off))
 
 
-def inbox(*items: Receipt | BaseException | None) -> queue.Queue[Receipt | BaseException | None]:
-    made: queue.Queue[Receipt | BaseException | None] = queue.Queue()
+def inbox(*items: Receipt | BaseException | None) -> Inbox:
+    made = Inbox()
     for item in items:
         made.put(item)
     return made
@@ -109,7 +110,7 @@ def inbox(*items: Receipt | BaseException | None) -> queue.Queue[Receipt | BaseE
 
 def test_a_document_counts_once_when_its_shard_ends_between_two_looks_at_the_board() -> None:
     board = Board()
-    board.post("a", {0: Counts(ok=59), 1: Counts(ok=1)}, (), has_flushed=False)
+    board.post(post("a", {0: Counts(ok=59), 1: Counts(ok=1)}))
     with driver(MemoryStore()) as its:
         its._board_state = board.state()
         assert its._take(inbox(receipt(0, 60), receipt(1, 39, 1), None), handle(board))
@@ -119,7 +120,7 @@ def test_a_document_counts_once_when_its_shard_ends_between_two_looks_at_the_boa
 
 
 def test_shards_committed_by_earlier_attempts_count_as_restored() -> None:
-    before = Totals(1, 60, 59, 1, {"empty_text": 1}, 100, 50, 60, 0, 0.5, (), ())
+    before = Totals(1, 60, 59, 1, {"empty_text": 1}, 100, 50, 60, 0, 0.5, NO_REWORK, (), ())
     with driver(MemoryStore(), before=before) as its:
         its._take(inbox(receipt(1, 40, restored=5), None), handle(Board()))
         final = its.show(State.COMPLETED)
@@ -129,7 +130,9 @@ def test_shards_committed_by_earlier_attempts_count_as_restored() -> None:
 
 
 def test_errors_of_all_attempts_are_shown_with_what_is_known_of_them() -> None:
-    before = Totals(1, 60, 58, 2, {"empty_text": 1, "timeout": 1}, 0, 0, 60, 0, 0.5, (), ())
+    before = Totals(
+        1, 60, 58, 2, {"empty_text": 1, "timeout": 1}, 0, 0, 60, 0, 0.5, NO_REWORK, (), ()
+    )
     store = MemoryStore()
     empty = ErrorKind("empty_text", 1, "id-2", "empty")
     with driver(store) as its:
@@ -216,3 +219,36 @@ def test_what_is_shown_is_saved() -> None:
         final = its.show(State.FINALIZING, "nearly there")
     assert shown == [final]
     assert b"nearly there" in store.read(keys.STATUS)
+
+
+def test_interruptions_are_of_all_attempts_and_rework_is_what_the_documents_say() -> None:
+    store = MemoryStore()
+    rework = Rework(documents=1, tokens=20, engine_s=2.0, usd=0.5, salvaged_tokens=7)
+    with driver(store) as its:
+        its._board_state = BoardState(
+            open_shards=Counts(ok=30, rework=rework), in_flight=16, begun_again=5
+        )
+        told = Interruption("node-1", "small", noticed_unix_s=1.0, ended_unix_s=4.0)
+        its._log.note({}, {"e": told}, (), 5.0)
+        its.show(State.IN_PROGRESS)  # and killed
+    before = replace(NOTHING, shards=1, documents=60, ok=60, rework=rework)
+    with driver(store, before=before) as its:
+        its._log.note({}, {"f": told}, (), 5.0)
+        running = its.show(State.IN_PROGRESS).interruptions
+        assert (running.notices, running.restarted_documents) == (2, 5 + 16)
+        its._take(inbox(replace(receipt(1, 40), rework=rework), None), handle(Board()))
+        final = its.show(State.COMPLETED).interruptions
+    assert final.rework == rework + rework
+    assert final.events == (told, told)
+    assert final.restarted_documents == 5 + 16
+
+
+def test_what_was_finished_but_not_kept_is_known_when_all_is_done() -> None:
+    store = MemoryStore()
+    with driver(store) as its:
+        its._board_state = BoardState(open_shards=Counts(ok=30))
+        its.show(State.IN_PROGRESS)  # and killed
+    with driver(store) as its:
+        assert its.show(State.IN_PROGRESS).interruptions.restarted_documents == 0
+        its._take(inbox(receipt(0, 60, restored=22), receipt(1, 40), None), handle(Board()))
+        assert its.show(State.COMPLETED).interruptions.restarted_documents == 8

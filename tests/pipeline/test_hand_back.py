@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from checkpoints.partial import NOTHING, Partial
 from pipeline.dispatch import Dispatcher
 from pipeline.drain import MARGIN_S
-from pipeline.engine import NOTHING, Completion, FinishReason, Partial, Parts, Request, handed_back
+from pipeline.engine import Completion, FinishReason, Parts, Request, handed_back
 from pipeline.fake_engine import FakeEngine
 from tests.pipeline.dispatch_builders import LIMITS, Deaths, assert_answered, request
 from tests.pipeline.engine_builders import POISON, answer_of

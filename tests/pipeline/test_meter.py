@@ -32,3 +32,11 @@ def test_a_driver_that_slept_bills_no_more_than_the_longest_interval() -> None:
     meter.note(0.0, {"small": 1})
     meter.note(10_000.0, {"small": 1})
     assert meter.usd == pytest.approx(LONGEST_INTERVAL_S)
+
+
+def test_an_hour_without_engines_costs_nothing() -> None:
+    meter = Meter([priced("small", 3600.0)], spent_before_usd=1.0)
+    meter.note(0.0, {"small": 1})
+    for now_s in range(1, 3600):
+        meter.note(float(now_s), {"small": 0})
+    assert meter.usd == 1.0

@@ -55,6 +55,7 @@ def test_final_states_are_those_that_a_run_stays_in() -> None:
     assert set(State) - FINAL_STATES == {
         "validating",
         "waiting_for_engines",
+        "waiting_for_capacity",
         "in_progress",
         "finalizing",
         "cancelling",

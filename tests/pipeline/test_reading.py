@@ -1,5 +1,6 @@
 import os
 import pickle
+import time
 from pathlib import Path
 
 import fsspec
@@ -13,11 +14,14 @@ from pipeline.input_errors import InputChangedError, InputError, InputUnavailabl
 from pipeline.listing import list_inputs
 from pipeline.reading import opened, read_range
 
+PATIENT = reading.READ_RETRIES
+
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    patient = reading.RETRIES.copy(wait=tenacity.wait_none())
-    monkeypatch.setattr(reading, "RETRIES", patient)
+    hasty = reading.RETRIES.copy(wait=tenacity.wait_none())
+    monkeypatch.setattr(reading, "RETRIES", hasty)
+    monkeypatch.setattr(reading, "READ_RETRIES", hasty)
 
 
 def version_at(path: Path) -> str:
@@ -104,6 +108,31 @@ def test_transient_errors_that_stay_are_raised_and_others_at_once(
     with pytest.raises(ValueError, match="a bug"):
         read_range(str(path), version, 0, None)
     assert len(errors) == 1
+
+
+def test_a_store_that_is_away_for_some_minutes_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"0123456789")
+    version, slept_s = version_at(path), list[float]()
+    monkeypatch.setattr(time, "monotonic", lambda: sum(slept_s))
+    monkeypatch.setattr(reading, "READ_RETRIES", PATIENT.copy(sleep=slept_s.append))
+    real = LocalFileOpener.seek
+
+    def seek(self: LocalFileOpener, *where: int) -> int:
+        if sum(slept_s) < away_s:
+            raise ConnectionRefusedError("nobody listens")
+        return int(real(self, *where))
+
+    monkeypatch.setattr(LocalFileOpener, "seek", seek)
+    away_s = 240.0
+    assert read_range(str(path), version, 0, None) == b"0123456789"
+    assert max(slept_s) <= 16.0
+    slept_s.clear()
+    away_s = 400.0
+    with pytest.raises(InputUnavailableError):
+        read_range(str(path), version, 0, None)
 
 
 def test_errors_travel_between_processes() -> None:

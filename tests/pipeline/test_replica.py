@@ -7,11 +7,11 @@ import time
 
 import pytest
 
-from pipeline import replica
 from pipeline.drain import MARGIN_S, never
 from pipeline.engine import Completion, FinishReason, Request
 from pipeline.fake_engine import FakeEngine
-from pipeline.losses import EngineLostError
+from pipeline.interruptions import Interruption
+from pipeline.losses import NoEngineError
 from pipeline.replica import DRAIN_CHECK_S, IS_CLOSED, STOP_GRACE_S, UNCHECKED_S, Replica
 from tests.pipeline.engine_builders import POISON, tier
 from tests.pipeline.virtual_loop import run
@@ -28,8 +28,22 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     monkeypatch.setattr(time, "monotonic", now_s)
     monkeypatch.setattr(time, "time", now_s)
     monkeypatch.setattr(os, "_exit", lambda _: ends.append(now_s()))
-    monkeypatch.setattr(replica, "is_driver_alive", lambda _: True)
     return ends
+
+
+class Link:
+    """A driver that lives, and what it is told."""
+
+    node = "node-1"
+
+    def __init__(self) -> None:
+        self.reports: list[Interruption] = []
+
+    def is_driver_alive(self) -> bool:
+        return True
+
+    def report(self, event: Interruption) -> None:
+        self.reports.append(event)
 
 
 class Node:
@@ -44,12 +58,21 @@ class Node:
         return self._deadline_s if time.monotonic() >= self._told_s else None
 
 
-async def made(node: Node | None = None, delay_s: float = 1.0, engine: FakeEngine | None = None):  # type: ignore[no-untyped-def]
+async def made(  # type: ignore[no-untyped-def]
+    node: Node | None = None,
+    delay_s: float = 1.0,
+    engine: FakeEngine | None = None,
+    link: Link | None = None,
+):
     """A replica, initialised as Serve does it."""
     its = Replica.__new__(Replica)
     engine = engine or FakeEngine(delay_s=delay_s, poison_token=POISON)
     await its.__init__(  # type: ignore[misc]
-        lambda _: engine, tier(), "run", never if node is None else node.read, lambda: None
+        lambda _: engine,
+        tier(),
+        lambda: link or Link(),
+        never if node is None else node.read,
+        lambda: None,
     )
     return its
 
@@ -97,7 +120,7 @@ def test_a_drained_replica_ends_its_process_when_it_is_empty(clock: list[float])
         assert end.finish_reason is FinishReason.STOP
         await checked(its, 45)
         assert its.record_routing_stats() == {IS_CLOSED: True}
-        with pytest.raises(EngineLostError):
+        with pytest.raises(NoEngineError):
             await call(its)
 
     run(main())
@@ -159,10 +182,60 @@ def test_a_dead_engine_ends_its_replica(clock: list[float]) -> None:
     async def main() -> None:
         its = await made()
         assert await call(its, POISON) == [None]
-        with pytest.raises(EngineLostError):
+        with pytest.raises(NoEngineError):
             await call(its)
         await asyncio.sleep(DRAIN_CHECK_S)
         finish(its)
 
     run(main())
     assert len(clock) == 1
+
+
+def test_what_became_of_a_notice_is_told_to_the_driver(clock: list[float]) -> None:
+    link = Link()
+
+    async def main() -> None:
+        its = await made(Node(told_s=10, deadline_s=40), delay_s=5, link=link)
+        await checked(its, 8)
+        running = asyncio.create_task(call(its))  # answered at 13, three seconds after the notice
+        await checked(its, 30)
+        await running
+
+    run(main())
+    final = link.reports[-1]
+    assert (final.node, final.tier, final.deadline_unix_s) == ("node-1", "small", 40)
+    assert final.noticed_unix_s == pytest.approx(10, abs=DRAIN_CHECK_S)
+    assert (final.documents, final.output_tokens, final.handed_back) == (1, 1, 0)
+    assert final.ended_unix_s == pytest.approx(18)  # the call has an empty part to end
+    assert final.used_s == pytest.approx(3, abs=DRAIN_CHECK_S)
+    assert link.reports[0].ended_unix_s is None
+
+
+def test_what_is_handed_back_is_told_before_the_end(clock: list[float]) -> None:
+    link = Link()
+
+    async def main() -> None:
+        its = await made(Node(told_s=1, deadline_s=20), delay_s=1000, link=link)
+        running = asyncio.create_task(call(its))
+        await checked(its, 18)
+        await running
+        await checked(its, 5)
+
+    run(main())
+    final = link.reports[-1]
+    assert (final.documents, final.handed_back, final.salvaged_tokens) == (0, 1, 1)
+    assert final.drained_s == pytest.approx(17 - final.noticed_unix_s)  # type: ignore[operator]
+    assert len(clock) == 1
+
+
+def test_a_replica_that_only_ends_has_nothing_to_tell(clock: list[float]) -> None:
+    link = Link()
+
+    async def main() -> None:
+        its = await made(link=link)
+        await checked(its, 20)
+        await call(its)
+        finish(its)
+
+    run(main())
+    assert not link.reports

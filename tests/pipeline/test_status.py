@@ -8,12 +8,15 @@ import pytest
 from checkpoints import keys
 from checkpoints.errors import CorruptObjectError, NewerFormatError
 from checkpoints.memory_store import MemoryStore
+from checkpoints.result import Rework
 from checkpoints.run import read_run
+from pipeline.interruptions import Interruption, Interruptions
 from pipeline.manifest import write_manifest
 from pipeline.progress import ErrorExample, ErrorKind, Snapshot, State
 from pipeline.status import Past, past_attempts, read_status, save_status
 from tests.pipeline.engine_builders import FINGERPRINT, plan
 
+EVENTS = (Interruption("node-1", "small", noticed_unix_s=5.0, documents=4),)
 SNAPSHOT = Snapshot(
     state=State.IN_PROGRESS,
     run_id="run",
@@ -35,10 +38,19 @@ SNAPSHOT = Snapshot(
     engines_wanted=2,
     first_errors=(ErrorKind("timeout", 2, "id-3", "slow"), ErrorKind("too_long", 1, None, None)),
     message=None,
+    in_flight=7,
+    interruptions=Interruptions(notices=1, rework=Rework(documents=3, usd=0.5), events=EVENTS),
 )
 
 
-PAST = Past(1.25, 84.0, {"timeout": ErrorExample("timeout", "id-3", "slow")})
+PAST = Past(
+    cost_usd=1.25,
+    elapsed_s=84.0,
+    finished=42,
+    in_flight=7,
+    interruptions=Interruptions(notices=1, events=EVENTS),
+    examples={"timeout": ErrorExample("timeout", "id-3", "slow")},
+)
 
 
 def test_a_saved_snapshot_comes_back_whole() -> None:

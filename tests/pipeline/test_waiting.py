@@ -1,35 +1,85 @@
 """A run that waits says for what."""
 
-import inspect
+from dataclasses import replace
 
 import pytest
 
+from pipeline.node_groups import MARKET, ZONE, NodeGroup
 from pipeline.progress import State
-from pipeline.serving import TierState
+from pipeline.tier_state import TierState
 from pipeline.tiers import Placement
-from pipeline.waiting import NO_DOCUMENTS, Waiting, room_wanted
+from pipeline.waiting import NO_DOCUMENTS, NO_ROOM_S, Waiting, room_wanted
 from tests.pipeline.engine_builders import tier
 
 HAS = {"CPU": 16.0, "GPU": 1.0, "accelerator_type:L4": 1.0, "memory": 1e9}
 
 
-def small(ready: int, *, lacks_room: bool = False) -> dict[str, TierState]:
-    return {"small": TierState(True, ready, wanted=2, problem=None, lacks_room=lacks_room)}
+class Clock:
+    """A monotonic clock, and a wall clock that is half an hour past an epoch's midnight with it."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+    def unix_s(self) -> float:
+        return 1_800_000_000.0 + self.now_s
 
 
-def test_engines_without_room_are_named_until_the_first_is_ready(
+def small(ready: int, *, starting: int = 0, unplaced: int = 0) -> dict[str, TierState]:
+    return {"small": TierState(True, ready, 2, None, starting, unplaced)}
+
+
+def test_engines_that_find_no_node_for_a_while_make_a_run_wait_for_capacity(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("ray.cluster_resources", lambda: HAS)
-    waiting = Waiting([tier()])
+    clock = Clock()
+    waiting = Waiting([tier()], clock, clock.unix_s)
     assert waiting.state({}, 0) == (State.WAITING_FOR_ENGINES, None)
-    assert waiting.state(small(0), 0) == (State.WAITING_FOR_ENGINES, None)
-    assert waiting.state(small(0, lacks_room=True), 0) == (
-        State.WAITING_FOR_ENGINES,
-        "no node has room for an engine of tier small: it needs 1 CPU; the whole cluster has "
-        "16 CPU and 1 GPU (L4), partly in use",
-    )
-    assert waiting.state(small(1, lacks_room=True), 1) == (State.IN_PROGRESS, None)
+    assert waiting.state(small(0, unplaced=2), 0) == (State.WAITING_FOR_ENGINES, None)
+    clock.now_s = NO_ROOM_S
+    for _ in range(2):
+        assert waiting.state(small(0, unplaced=2), 0) == (
+            State.WAITING_FOR_CAPACITY,
+            "since 2027-01-15 08:00 UTC, no node has room for an engine of tier small: it needs "
+            "1 CPU; the whole cluster has 16 CPU and 1 GPU (L4), partly in use; nothing is lost, "
+            "the run goes on when there is room",
+        )
+        clock.now_s = 3600.0 * 100
+    assert waiting.state(small(1, unplaced=1), 1) == (State.IN_PROGRESS, None)
+
+
+def test_an_engine_that_has_its_node_is_waited_for_as_an_engine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ray.cluster_resources", lambda: HAS)
+    clock = Clock()
+    waiting = Waiting([tier()], clock, clock.unix_s)
+    for now_s, starting, expected in (
+        (0.0, 0, State.WAITING_FOR_ENGINES),
+        (30.0, 0, State.WAITING_FOR_CAPACITY),
+        (31.0, 1, State.WAITING_FOR_ENGINES),
+        (32.0, 0, State.WAITING_FOR_ENGINES),
+        (53.0, 0, State.WAITING_FOR_CAPACITY),
+    ):
+        clock.now_s = now_s
+        assert waiting.state(small(0, starting=starting, unplaced=1), 0)[0] is expected, now_s
+
+
+def test_nodes_that_nothing_fits_are_named_by_their_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = [{}, {MARKET: "spot", ZONE: "b"}, {MARKET: "on-demand"}]
+    nodes = [{"Alive": True, "Labels": one} for one in labels]
+    gone = {"Alive": False, "Labels": {MARKET: "spot", ZONE: "a"}}
+    monkeypatch.setattr("ray.cluster_resources", lambda: HAS)
+    monkeypatch.setattr("ray.nodes", lambda: [*nodes, gone])
+    groups = (NodeGroup(market="spot", zone="a"), NodeGroup(market="on-demand"))
+    words = room_wanted(tier(placement=replace(tier().placement, groups=groups)))
+    assert (
+        "it needs 1 CPU on a node of (spot, zone a: no such nodes) or (on-demand: 1 such nodes); "
+        "the whole"
+    ) in words
 
 
 def test_engines_that_get_no_documents_are_told_after_a_while() -> None:
@@ -49,9 +99,3 @@ def test_the_room_that_an_engine_on_a_gpu_needs_is_named(monkeypatch: pytest.Mon
     monkeypatch.setattr("ray.cluster_resources", lambda: {"CPU": 8.0})
     words = room_wanted(tier(placement=Placement(4, 2, "H100", 1, 0.0)))
     assert "needs 4 CPU and 2 GPU of type H100; the whole cluster has 8 CPU and 0 GPU," in words
-
-
-def test_serve_still_says_it_in_the_words_that_are_looked_for() -> None:
-    from ray.serve._private import deployment_state
-
-    assert "to be scheduled" in inspect.getsource(deployment_state)

@@ -10,11 +10,13 @@ import pytest
 from checkpoints import keys
 from checkpoints.errors import CorruptObjectError
 from checkpoints.memory_store import MemoryStore
+from checkpoints.result import Rework
 from checkpoints.verify import Verdict
 from infra.spot.schedule import Moment, Outage, Schedule
 from jobs.chaos.accounting import Accounting, read_accounting
 from jobs.chaos.report import Report
 from jobs.chaos.timeline import Conduct
+from pipeline.interruptions import Interruptions
 
 GOOD = Verdict(documents=10, ok=9, error=1, missing=0, duplicate=0, extra=0, problems=())
 DONE = Conduct(
@@ -35,11 +37,13 @@ ACCOUNT = Accounting(
     losses=0,
     handed_back=20,
     salvaged_tokens=300,
-    redone_documents=0,
-    redone_tokens=0,
-    redone_gpu_s=0.0,
-    redone_usd=0.0,
+    redone_documents=5,
+    restarted_documents=2,
+    redone_tokens=60,
+    redone_engine_s=1.5,
+    redone_usd=0.25,
     finished_under_notice=40,
+    longest_drain_s=9.0,
 )
 REPORT = Report(Schedule("s", 3, (Outage(Moment(0.3), 1, 12),)), DONE, GOOD, ACCOUNT)
 
@@ -70,7 +74,7 @@ def test_programs_get_the_proof_and_the_account_in_one_flat_object() -> None:
     left = Outage(Moment(0.9), 2)
     fields = replace(REPORT, conduct=replace(DONE, outages_left=(left,))).fields()
     fields = json.loads(json.dumps(fields))
-    expected = {"missing": 0, "duplicate": 0, "redone_documents": 0, "redone_tokens": 0}
+    expected = {"missing": 0, "duplicate": 0, "redone_documents": 5, "redone_tokens": 60}
     expected |= {"salvaged_tokens": 300, "notices": 1, "documents": 10}
     assert {name: fields[name] for name in expected} == expected
     assert fields["outages_left"] == ["node 2 at 90%"]
@@ -79,13 +83,20 @@ def test_programs_get_the_proof_and_the_account_in_one_flat_object() -> None:
 def test_the_account_is_read_from_the_manifest() -> None:
     store = MemoryStore()
     assert read_accounting(store) is None
-    more = {**asdict(ACCOUNT), "events": []}
-    store.replace(keys.MANIFEST, json.dumps({"interruptions": more}).encode())
+    counted = Interruptions(
+        notices=1,
+        handed_back=20,
+        restarted_documents=2,
+        finished_under_notice=40,
+        longest_drain_s=9.0,
+        rework=Rework(documents=3, tokens=60, engine_s=1.5, usd=0.25, salvaged_tokens=300),
+    )
+    store.replace(keys.MANIFEST, json.dumps({"interruptions": asdict(counted)}).encode())
     assert read_accounting(store) == ACCOUNT
 
 
 def test_an_account_that_lacks_a_field_is_refused() -> None:
     store = MemoryStore()
     store.replace(keys.MANIFEST, json.dumps({"interruptions": {"notices": 1}}).encode())
-    with pytest.raises(CorruptObjectError, match="losses"):
+    with pytest.raises(CorruptObjectError, match="no account"):
         read_accounting(store)

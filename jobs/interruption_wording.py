@@ -1,0 +1,58 @@
+"""Interruptions of a run in words; pure, shared by every display."""
+
+from __future__ import annotations
+
+import time
+
+from jobs.number_wording import count, duration, usd
+from pipeline.interruptions import Interruption, Interruptions
+
+NODE_SHOWN = 8  # characters of Ray's id
+
+
+def interruption_lines(its: Interruptions) -> list[str]:
+    """What interruptions did to a run; nothing where there were none."""
+    lines = []
+    if its.notices or its.losses:
+        lines.append(
+            f"interruptions: {count(its.notices)} with notice, "
+            f"{count(its.losses)} lost before they were empty"
+        )
+    if its.notices:
+        lines.append(
+            f"under notice: {count(its.finished_under_notice)} documents finished "
+            f"({count(its.tokens_under_notice)} tokens), {count(its.handed_back)} handed back; "
+            f"longest drain {duration(its.longest_drain_s)}"
+        )
+    rework = its.rework
+    if rework.salvaged_tokens:
+        lines.append(f"salvaged: {count(rework.salvaged_tokens)} tokens of unfinished answers")
+    if rework.documents:
+        lines.append(
+            f"done twice: {count(rework.documents)} documents, at most {count(rework.tokens)} "
+            f"tokens, {rework.engine_s:,.1f} engine seconds, {usd(rework.usd)}"
+        )
+    if its.restarted_documents:
+        lines.append(
+            f"begun again after the driver or a coordinator died: at most "
+            f"{count(its.restarted_documents)} documents"
+        )
+    return lines
+
+
+def event_line(event: Interruption) -> str:
+    """What is known of one engine that has to go, or went."""
+    engine = f"an engine of {event.tier} on node {event.node[:NODE_SHOWN]}"
+    if event.is_lost and event.noticed_unix_s is None:
+        return f"{engine} is lost, without notice"
+    if event.is_lost:
+        return f"{engine} is lost before it was empty"
+    if event.drained_s is not None:
+        return (
+            f"{engine} is empty {duration(event.drained_s)} after its notice: "
+            f"{count(event.documents)} documents finished, {count(event.handed_back)} handed back"
+        )
+    if event.deadline_unix_s is None:
+        return f"{engine} takes new work only until it is replaced; its node is cordoned"
+    until = time.strftime("%H:%M:%S", time.localtime(event.deadline_unix_s))
+    return f"{engine} has to go by {until}"

@@ -1,0 +1,126 @@
+"""A request on its way, and what it lost there; used by the dispatcher alone.
+
+Boundary: no sending and no waiting here; a call is told what happened to it.
+Invariant: whoever waits for `answer` gets it once, with the setbacks of all attempts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from pipeline.engine import Completion, FinishReason, Request, Setbacks
+
+
+class WrongAnswersError(RuntimeError):
+    """An engine answered other requests than it was sent: its answers cannot be trusted."""
+
+
+@dataclass(slots=True, eq=False)
+class Chunk:
+    """Calls that travel together."""
+
+    calls: list[Call]
+    task: asyncio.Task[None]
+
+    def leave(self) -> None:
+        """A caller has gone: the chunk ends when nobody waits for it any more."""
+        if all(call.answer.done() for call in self.calls):
+            self.task.cancel()
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """A request whose caller waits for `answer`; once that is done, it is asked for no more."""
+
+    request: Request
+    answer: asyncio.Future[Completion] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+    chunk: Chunk | None = None  # None until it departs
+    _sent_s: float = 0.0
+    _lost_behind: list[int] = field(default_factory=list)  # tokens it had when an engine was lost
+    _dropped: list[int] = field(default_factory=list)  # tokens that could not be continued
+    _lost_s: float = 0.0
+
+    def send(self) -> Request:
+        """What to send now."""
+        self._sent_s = asyncio.get_running_loop().time()
+        return self.request
+
+    def lose(self) -> None:
+        """The engine that it was sent to is gone."""
+        self._lost_behind.append(len(self.request.partial.tokens))
+        self._lose_time()
+
+    def come_back(self, completion: Completion) -> None:
+        """The engine that it was sent to has to go, and gave back what it had."""
+        dropped = completion.output_tokens - len(completion.partial.tokens)
+        if dropped > 0:
+            self._dropped.append(dropped)
+            self._lose_time()
+        self.request = replace(self.request, partial=completion.partial)
+
+    def end(self, completion: Completion) -> None:
+        """Answer its caller, if he still waits."""
+        if not self.answer.done():
+            setbacks = self._setbacks(completion.output_tokens)
+            self.answer.set_result(replace(completion, setbacks=setbacks))
+
+    def blame(self) -> None:
+        """An engine died on it alone."""
+        self.request = replace(self.request, engine_deaths=self.request.engine_deaths + 1)
+
+    def _setbacks(self, output_tokens: int) -> Setbacks:
+        lost = sum(max(0, output_tokens - behind) for behind in self._lost_behind)
+        return Setbacks(
+            restarts=len(self._lost_behind) + len(self._dropped),
+            tokens=lost + sum(self._dropped),
+            seconds=self._lost_s,
+            salvaged_tokens=len(self.request.partial.tokens),
+        )
+
+    def _lose_time(self) -> None:
+        self._lost_s += asyncio.get_running_loop().time() - self._sent_s
+
+
+def unanswered(calls: Sequence[Call]) -> list[Call]:
+    """Those whose callers still wait."""
+    return [call for call in calls if not call.answer.done()]
+
+
+def fail(calls: Sequence[Call], error: Exception) -> None:
+    """End the wait of those callers who still do."""
+    for call in unanswered(calls):
+        call.answer.set_exception(error)
+
+
+def hand_over(completion: Completion, waiting: list[Call]) -> Call | None:
+    """Give a completion to the caller who waits for it; the call itself if it was handed back.
+
+    Raises:
+        WrongAnswersError: nobody here waits for it.
+    """
+    for call in waiting:
+        if call.request.id == completion.request_id:
+            waiting.remove(call)
+            if completion.finish_reason is FinishReason.HANDED_BACK:
+                call.come_back(completion)
+                return call
+            call.end(completion)
+            return None
+    raise WrongAnswersError(f"an answer came for {completion.request_id}, not asked for here")
+
+
+def crashed(request: Request) -> Completion:
+    """The answer for a request that engines die on."""
+    return Completion(
+        request_id=request.id,
+        text=f"{request.engine_deaths} engines died on this document when it ran alone",
+        finish_reason=FinishReason.CRASH,
+        prompt_tokens=len(request.prompt_tokens),
+        output_tokens=0,
+        confidence=None,
+        engine_s=0.0,
+    )

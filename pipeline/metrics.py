@@ -1,0 +1,71 @@
+"""A run's figures for Prometheus, through the exporter that Ray has on every node.
+
+Boundary: the driver publishes each snapshot; nobody reads them here. All are gauges, because they
+cover all attempts of a run: a counter would begin anew with every driver.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ray.util.metrics import Gauge
+
+from pipeline.progress import Snapshot, State
+
+TAG = "run"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure, by its name in Prometheus (Ray puts `ray_` before it)."""
+
+    name: str
+    help: str
+    value: float
+
+
+def figures(snapshot: Snapshot) -> tuple[Figure, ...]:
+    """What of a snapshot is exported; rates are left to PromQL."""
+    its, rework = snapshot.interruptions, snapshot.interruptions.rework
+    waits = snapshot.state is State.WAITING_FOR_CAPACITY
+    rows: tuple[tuple[str, str, float], ...] = (
+        ("documents", "documents of the run", snapshot.documents_total),
+        ("documents_ok", "documents with an answer", snapshot.documents_ok),
+        ("documents_error", "documents with an error row", snapshot.documents_error),
+        ("documents_in_flight", "documents at engines", snapshot.in_flight),
+        ("shards_done", "committed shards", snapshot.shards_done),
+        ("prompt_tokens", "prompt tokens of finished documents", snapshot.prompt_tokens),
+        ("output_tokens", "output tokens of finished documents", snapshot.output_tokens),
+        ("cost_usd", "spend of all attempts", snapshot.cost_usd),
+        ("engines_ready", "engines that work", snapshot.engines_ready),
+        ("engines_wanted", "engines that are asked for", snapshot.engines_wanted),
+        ("waiting_for_capacity", "1 while no node has room for any engine", waits),
+        ("interruption_notices", "engines that had notice", its.notices),
+        ("engines_lost", "engines that went before they were empty", its.losses),
+        ("documents_handed_back", "unfinished documents of such engines", its.handed_back),
+        ("documents_under_notice", "documents finished under notice", its.finished_under_notice),
+        ("longest_drain_s", "seconds from a notice to the empty engine", its.longest_drain_s),
+        ("salvaged_tokens", "tokens kept of unfinished answers", rework.salvaged_tokens),
+        ("redone_documents", "documents begun again", rework.documents + its.restarted_documents),
+        ("redone_tokens", "output tokens generated twice, at most", rework.tokens),
+        ("redone_engine_s", "engine seconds spent in vain", rework.engine_s),
+        ("redone_usd", "their price", rework.usd),
+    )
+    return tuple(Figure(f"gleaner_{name}", words, float(value)) for name, words, value in rows)
+
+
+class Metrics:
+    """The figures of one run, as its driver publishes them."""
+
+    def __init__(self, run_id: str) -> None:
+        self._tags = {TAG: run_id}
+        self._gauges: dict[str, Gauge] = {}
+
+    def publish(self, snapshot: Snapshot) -> None:
+        """Replace what was published before."""
+        for figure in figures(snapshot):
+            gauge = self._gauges.get(figure.name)
+            if gauge is None:
+                gauge = Gauge(figure.name, figure.help, tag_keys=(TAG,))
+                self._gauges[figure.name] = gauge
+            gauge.set(figure.value, self._tags)
