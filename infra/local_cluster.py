@@ -54,6 +54,16 @@ class LocalNode:
                 continue
         return found
 
+    def is_in_ray(self) -> bool:
+        """Whether its raylet lives; `ray start` stays when a raylet ends as it was told to."""
+        try:
+            its = psutil.Process(self.process.pid).children()
+            return any(
+                one.name() == "raylet" and one.status() != psutil.STATUS_ZOMBIE for one in its
+            )
+        except psutil.NoSuchProcess:
+            return False
+
     def kill(self) -> None:
         """End it as a machine that vanishes: SIGKILL to everything, no notice."""
         while victims := [p for p in self.processes() if p.status() != psutil.STATUS_ZOMBIE]:

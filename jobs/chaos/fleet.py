@@ -158,7 +158,7 @@ class Fleet:
 
     def _has_left(self, node: int) -> bool:
         its = self._up.get(node)
-        return its is not None and its.process.poll() is not None
+        return its is not None and not its.is_in_ray()
 
     def _note(self, node: int, happened: Happened, deadline_unix_s: float | None = None) -> None:
         self._events.put(NodeEvent(time.time(), node, happened, deadline_unix_s))

@@ -96,7 +96,12 @@ def test_a_result_that_vanishes_is_missed(tmp_path: Path) -> None:
     process = start(tmp_path, str(flow.job_file), "--schedule", "none", "--nodes", "1")
     written = tmp_path / "out/output"
     # The run has ended then, and nobody has looked at its results yet.
-    wait_until((written / "manifest.json").exists, "the run has its manifest", END_S)
+    wait_until(
+        lambda: (written / "manifest.json").exists() or process.poll() is not None,
+        "the run has its manifest",
+        END_S,
+    )
+    assert process.poll() is None, told(tmp_path)
     min((written / "results").glob("*.parquet")).unlink()
     code, found = end(process, tmp_path)
     assert (code, found["exit_code"], found["proven"]) == (1, 1, False)
