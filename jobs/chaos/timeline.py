@@ -15,6 +15,7 @@ from jobs.number_wording import count, rate
 from pipeline.progress import Snapshot, State
 
 LINE_EVERY_S = 10.0
+WAITING = frozenset({State.WAITING_FOR_ENGINES, State.WAITING_FOR_CAPACITY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ class Timeline:
         )
 
     def _note_waiting(self, snapshot: Snapshot) -> None:
-        is_waiting = self._ready_unix_s is not None and snapshot.state is State.WAITING_FOR_ENGINES
+        is_waiting = self._ready_unix_s is not None and snapshot.state in WAITING
         if is_waiting != self._is_waiting:
             self._is_waiting = is_waiting
             self.say("the run waits for an engine" if is_waiting else "the run goes on")
