@@ -101,10 +101,10 @@ class Gate:
         entered_s = asyncio.get_running_loop().time()
         try:
             yield True
+            if not self.has_ended:  # nor left, nor failed: those say nothing of the pace
+                self._pace.note(asyncio.get_running_loop().time() - entered_s)
         finally:
             self._places.release()
-            if not self.has_ended:
-                self._pace.note(asyncio.get_running_loop().time() - entered_s)
 
     async def _enter(self) -> bool:
         if self.is_closed:

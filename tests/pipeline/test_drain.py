@@ -162,5 +162,19 @@ def test_what_was_cut_off_says_nothing_about_the_pace() -> None:
     run(main())
 
 
+def test_who_leaves_early_says_nothing_about_the_pace() -> None:
+    async def main() -> None:
+        its = Gate(1, on_end=lambda: None)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(2), its.place():
+                await asyncio.sleep(10)
+        assert its._pace.predicted_s() is None
+        async with its.place():
+            await asyncio.sleep(3)
+        assert its._pace.predicted_s() == 3
+
+    run(main())
+
+
 def test_a_node_that_stays_has_no_deadline() -> None:
     assert never() is None
