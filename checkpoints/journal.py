@@ -24,7 +24,7 @@ from checkpoints.partial import Partial
 from checkpoints.result import Confidence, ResultRow, Rework
 from checkpoints.store import Store
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 1 had no rework and no beginnings
 READERS = 8
 
 
@@ -213,7 +213,7 @@ def _from_json(value: dict[str, Any]) -> Entry:
     fields = value["finished"]
     confidence = fields.pop("confidence")
     passthrough = tuple((name, text) for name, text in fields.pop("passthrough"))
-    rework = Rework(**fields.pop("rework"))
+    rework = Rework(**fields.pop("rework", {}))
     return Finished(
         ResultRow(
             **fields,

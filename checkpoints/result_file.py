@@ -21,7 +21,7 @@ from checkpoints.keys import result_key
 from checkpoints.result import NO_REWORK, Confidence, Receipt, ResultRow, Rework
 from checkpoints.store import Store
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 1 had no rework
 _METADATA_KEY = b"gleaner"
 _TAIL_BYTES = 64 * 1024
 
@@ -55,6 +55,7 @@ _REWORK = pa.struct(
         ("documents", pa.int64()),
         ("tokens", pa.int64()),
         ("engine_s", pa.float64()),
+        ("gpu_s", pa.float64()),
         ("usd", pa.float64()),
         ("salvaged_tokens", pa.int64()),
     ]
@@ -127,7 +128,8 @@ def decode_rows(data: bytes) -> list[ResultRow]:
             passthrough = [()] * table.num_rows
         plain = [columns[name] for name, _ in _COLUMNS]
         confidence = _decode_confidence(columns)
-        rework = [NO_REWORK if one is None else Rework(**one) for one in columns["rework"]]
+        reworks = columns.get("rework", [None] * table.num_rows)
+        rework = [NO_REWORK if one is None else Rework(**one) for one in reworks]
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise CorruptObjectError(f"a result object cannot be read: {error}") from error
     keys = [name for name, _ in _COLUMNS]

@@ -26,6 +26,7 @@ from pipeline.progress import NO_COUNTS, Counts, ErrorExample, Post
 NAMESPACE = "gleaner"
 SILENT_S = 15.0  # a coordinator posts about once a second; after this it counts as gone
 REPORT_S = 2.0
+FORGET_S = 600.0  # an engine that says nothing for so long is no more
 TAKEN_OFF_KEPT = 10_000  # shards; a post is late by seconds, not by so many shards
 
 
@@ -37,8 +38,8 @@ class BoardState:
     examples: Mapping[str, ErrorExample] = field(default_factory=dict)  # one per error code
     flushed: int = 0  # coordinators that have stopped and journaled all they had
     coordinators: int = 0  # those that still post
-    in_flight: int = 0  # documents that are at engines, or on the way
-    begun_again: int = 0  # documents, at most, that were in the hands of coordinators that died
+    unsaved: int = 0  # documents that are at engines, or finished and not durable yet
+    begun_again: int = 0  # documents that were in the hands of coordinators that died
     engines: Mapping[str, EngineSign] = field(default_factory=dict)
     events: Mapping[str, Interruption] = field(default_factory=dict)  # by engine
 
@@ -65,7 +66,7 @@ class Board:
                 continue
             owner = self._owners.get(shard, post.coordinator)
             if owner != post.coordinator:
-                self._take_over(owner, shard, counts)
+                self._take_over(owner)
             self._owners[shard] = post.coordinator
             self._shards[shard] = counts
         for example in post.examples:
@@ -97,12 +98,13 @@ class Board:
         """Sums over all coordinators."""
         oldest_s = self._now() - SILENT_S
         posting = [post for posted_s, post in self._posts.values() if posted_s >= oldest_s]
+        self._forget_engines()
         return BoardState(
             open_shards=sum(self._shards.values(), Counts()),
             examples=dict(self._examples),
             flushed=sum(post.has_flushed for post in posting),
             coordinators=len(posting),
-            in_flight=sum(post.in_flight for post in posting),
+            unsaved=sum(post.unsaved for post in posting),
             begun_again=self._begun_again,
             engines={
                 engine: EngineSign(node, tier, self._now() - seen_s)
@@ -111,13 +113,18 @@ class Board:
             events=dict(self._events),
         )
 
-    def _take_over(self, dead: str, shard: int, counts: Counts) -> None:
-        """A shard has another coordinator: what the first had not journaled is begun again."""
-        before = self._shards.get(shard, counts)
-        self._begun_again += max(0, before.documents - counts.restored)
+    def _forget_engines(self) -> None:
+        """Those that have been gone for long; the driver has heard of them."""
+        oldest_s = self._now() - FORGET_S
+        for engine in [one for one, (seen_s, *_) in self._engines.items() if seen_s < oldest_s]:
+            del self._engines[engine]
+            self._events.pop(engine, None)
+
+    def _take_over(self, dead: str) -> None:
+        """A shard of it has another coordinator: what was in its hands is begun again."""
         if dead in self._posts:
             _, last = self._posts.pop(dead)
-            self._begun_again += last.in_flight
+            self._begun_again += last.unsaved
 
 
 def board_name(run_id: str) -> str:
@@ -152,12 +159,12 @@ class BoardLink:
     def __init__(self, run_id: str, tier: str) -> None:
         self._run_id, self._tier = run_id, tier
         context = ray.get_runtime_context()
-        self._engine, self.node = str(context.get_actor_id()), str(context.get_node_id())
+        self.engine, self.node = str(context.get_actor_id()), str(context.get_node_id())
 
     def is_driver_alive(self) -> bool:
         """Whether the run has a driver on this Ray: its board ends with it. A sign of life too."""
         try:
-            self._board().see_engine.remote(self._engine, self.node, self._tier)
+            self._board().see_engine.remote(self.engine, self.node, self._tier)
         except ValueError:
             return False
         return True
@@ -165,7 +172,7 @@ class BoardLink:
     def report(self, event: Interruption) -> None:
         """Tell the board; nobody hears it where there is no driver."""
         with contextlib.suppress(ValueError, RayError, TimeoutError):
-            told = self._board().note_interruption.remote(self._engine, event)
+            told = self._board().note_interruption.remote(self.engine, event)
             ray.get(told, timeout=REPORT_S)
 
     def _board(self) -> Any:

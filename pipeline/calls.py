@@ -38,6 +38,7 @@ class Call:
     answer: asyncio.Future[Completion] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
+    most_tokens: int = 0  # of an answer, where it does not come to an end of its own
     chunk: Chunk | None = None  # None until it departs
     _sent_s: float = 0.0
     _lost_behind: list[int] = field(default_factory=list)  # tokens it had when an engine was lost
@@ -65,15 +66,18 @@ class Call:
     def end(self, completion: Completion) -> None:
         """Answer its caller, if he still waits."""
         if not self.answer.done():
-            setbacks = self._setbacks(completion.output_tokens)
+            is_whole = completion.finish_reason in (FinishReason.STOP, FinishReason.LENGTH)
+            length = completion.output_tokens if is_whole else self.most_tokens
+            setbacks = self._setbacks(length)
             self.answer.set_result(replace(completion, setbacks=setbacks))
 
     def blame(self) -> None:
         """An engine died on it alone."""
         self.request = replace(self.request, engine_deaths=self.request.engine_deaths + 1)
 
-    def _setbacks(self, output_tokens: int) -> Setbacks:
-        lost = sum(max(0, output_tokens - behind) for behind in self._lost_behind)
+    def _setbacks(self, length: int) -> Setbacks:
+        """A lost engine had come no further than the answer's length; if sampled, about so far."""
+        lost = sum(max(0, length - behind) for behind in self._lost_behind)
         return Setbacks(
             restarts=len(self._lost_behind) + len(self._dropped),
             tokens=lost + sum(self._dropped),

@@ -60,6 +60,7 @@ class Coordinator:
                     chunk_size=work.chunk_size,
                     max_in_flight=work.in_flight(tier),
                     max_deaths=work.max_engine_deaths,
+                    max_tokens=tier.generation.max_tokens,
                 ),
                 self._note_engine_death,
                 self._note_partial,
@@ -106,7 +107,7 @@ class Coordinator:
     async def stop(self) -> None:
         """Stop open shards as soon as their finished rows are journaled; nothing is committed."""
         if not self._is_stopping.is_set():
-            self._left_in_flight = self._in_flight()
+            self._left_in_flight = self.in_flight
             self._is_stopping.set()
 
     def post(self) -> Post:
@@ -114,13 +115,26 @@ class Coordinator:
         return Post(
             coordinator=self.id,
             shards={number: opened.counts() for number, opened in self._open.items()},
-            in_flight=self._left_in_flight or self._in_flight(),
+            unsaved=(self._left_in_flight or self.in_flight)
+            + sum(opened.unjournaled for opened in self._open.values()),
             examples=tuple(self._examples.values()),
             has_flushed=self._is_stopping.is_set() and not self._open,
         )
 
-    def _in_flight(self) -> int:
+    @property
+    def in_flight(self) -> int:
+        """Requests that are at engines, or on the way."""
         return sum(one.in_flight for one in self._dispatchers.values())
+
+    def begin_nothing_more(self) -> None:
+        """Answer what is in flight, and let all else wait: this process has to end."""
+        for dispatcher in self._dispatchers.values():
+            dispatcher.close()
+
+    async def flush(self) -> None:
+        """Journal what is finished, of every open shard; errors as `Journal.append`."""
+        for opened in list(self._open.values()):
+            await opened.flush()
 
     async def _walk_all(
         self, opened: OpenShard, documents: Sequence[Prepared], past: JournalState

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import pickle
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +31,7 @@ from ray.exceptions import RayError
 
 from checkpoints.result import Receipt
 from pipeline.coordinator import Coordinator
+from pipeline.departure import leave_in_time
 from pipeline.documents import Prepared
 from pipeline.node_groups import MARKET, NOT_FOR_ENGINES, SPOT
 from pipeline.serving import EngineClient, application_names
@@ -98,12 +100,16 @@ class CoordinatorStage:
         }
         self._coordinator = Coordinator(work, work.open_output(), work.open_checkpoint(), sends)
         self._board = board
+        self._read_drain = work.read_drain
         self._posting: asyncio.Task[None] | None = None
+        self._leaving: asyncio.Task[None] | None = None
 
     async def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """A batch is one shard; its receipt, pickled, is what leaves (None when stopped)."""
         if self._posting is None:
-            self._posting = asyncio.get_running_loop().create_task(self._post_for_ever())
+            loop = asyncio.get_running_loop()
+            self._posting = loop.create_task(self._post_for_ever())
+            self._leaving = loop.create_task(self._leave_in_time())
         [shard], [documents] = batch["shard"], batch["documents"]
         receipt = await self._coordinator.finish_shard(int(shard), pickle.loads(documents))
         await self._post()  # what this shard met is on the board before its receipt is out
@@ -113,6 +119,11 @@ class CoordinatorStage:
         while True:
             await self._post()
             await asyncio.sleep(POST_S)
+
+    async def _leave_in_time(self) -> None:
+        await leave_in_time(self._coordinator, self._read_drain)
+        await self._post()
+        os._exit(1)  # Ray starts this actor elsewhere and gives it its shards again
 
     async def _post(self) -> None:
         with contextlib.suppress(RayError):  # a board that restarts is told again in a moment

@@ -48,6 +48,7 @@ class DispatchLimits(ResendLimits):
     chunk_size: int = 16
     max_in_flight: int = 512
     max_deaths: int = 3
+    max_tokens: int = 0  # of an answer
     # A dead engine's replica answers "dead" until it is gone; a suspect sent there would be blamed.
     rest_after_death_s: float = 1.0
     rest_after_hand_back_s: float = 0.25  # routers learn within a second or so that it is closed
@@ -82,6 +83,7 @@ class Dispatcher:
         self._linger: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._held = 0
+        self._is_closed = False
         self._rested_s = 0.0  # the loop's time until which suspects rest after a death
 
     async def generate(self, request: Request) -> Completion:
@@ -92,7 +94,9 @@ class Dispatcher:
         if request.engine_deaths >= self._limits.max_deaths:
             return crashed(request)
         async with self._slots:
-            call = Call(request)
+            if self._is_closed:
+                await asyncio.get_running_loop().create_future()
+            call = Call(request, most_tokens=self._limits.max_tokens)
             self._held += 1
             if request.engine_deaths:
                 self._depart([call])
@@ -105,6 +109,10 @@ class Dispatcher:
                 raise
             finally:
                 self._held -= 1
+
+    def close(self) -> None:
+        """Begin nothing more: what is in flight is answered, all else waits until cancelled."""
+        self._is_closed = True
 
     @property
     def in_flight(self) -> int:

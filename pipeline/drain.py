@@ -24,7 +24,8 @@ PACE_QUANTILE = 0.9
 class Pace:
     """How long the latest requests took."""
 
-    def __init__(self) -> None:
+    def __init__(self, quantile: float = PACE_QUANTILE) -> None:
+        self._quantile = quantile
         self._spent_s: deque[float] = deque(maxlen=PACE_OF)
 
     def note(self, spent_s: float) -> None:
@@ -32,11 +33,11 @@ class Pace:
         self._spent_s.append(spent_s)
 
     def predicted_s(self) -> float | None:
-        """So long, or shorter, is what 90 % of the latest took; None before the first."""
+        """So long, or shorter, is what that part of the latest took; None before the first."""
         if not self._spent_s:
             return None
         ordered = sorted(self._spent_s)
-        return ordered[math.ceil(PACE_QUANTILE * len(ordered)) - 1]
+        return ordered[math.ceil(self._quantile * len(ordered)) - 1]
 
 
 def last_admission_s(now_s: float, end_s: float, predicted_s: float | None) -> float:
@@ -55,11 +56,14 @@ class Gate:
     Made anywhere, used inside one asyncio loop. Times are that loop's.
     """
 
-    def __init__(self, places: int, *, on_end: Callable[[], None]) -> None:
+    def __init__(
+        self, places: int, *, on_end: Callable[[], None], keeps_partials: bool = True
+    ) -> None:
         self._places = asyncio.Semaphore(places)
         self._on_end = on_end
-        self._pace = Pace()
-        self._end_s = math.inf
+        # What is cut off is lost where nobody can continue it: there the slowest counts.
+        self._pace = Pace(PACE_QUANTILE if keeps_partials else 1.0)
+        self._told_s, self._end_s = 0.0, math.inf
         self._timers: list[asyncio.TimerHandle] = []
         self._closed = asyncio.Event()
         self._ended = asyncio.Event()
@@ -81,16 +85,20 @@ class Gate:
         return self.has_ended
 
     def drain(self, deadline_s: float) -> None:
-        """Be done before `deadline_s`; a later deadline than one given before changes nothing."""
-        end_s = deadline_s - MARGIN_S
-        if end_s >= self._end_s - SAME_S:
-            return
-        self._end_s = end_s
+        """Be done before `deadline_s`; the earliest of several holds.
+
+        To be called again and again: until when requests are admitted follows the pace.
+        """
         loop = asyncio.get_running_loop()
-        closes_s = last_admission_s(loop.time(), end_s, self._pace.predicted_s())
+        is_news = deadline_s - MARGIN_S < self._end_s - SAME_S
+        if is_news:
+            self._told_s, self._end_s = loop.time(), deadline_s - MARGIN_S
+        elif self.is_closed or self._end_s == math.inf:
+            return
+        closes_s = last_admission_s(self._told_s, self._end_s, self._pace.predicted_s())
         for timer in self._timers:
             timer.cancel()
-        self._timers = [loop.call_at(closes_s, self._close), loop.call_at(end_s, self._end)]
+        self._timers = [loop.call_at(closes_s, self._close), loop.call_at(self._end_s, self._end)]
 
     @asynccontextmanager
     async def place(self) -> AsyncGenerator[bool, None]:

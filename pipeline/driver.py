@@ -40,6 +40,7 @@ from pipeline.waiting import Waiting
 TICK_S = 1.0
 SAVE_S = 2.0
 RECEIPTS_S = 10.0
+NODES_S = 5.0  # between two looks at which nodes are dead
 STOP_S = 30.0
 BLIND_S = 120.0  # how long Ray may not answer before the run ends
 
@@ -93,11 +94,12 @@ class Driver:
         self._on_progress = on_progress
         self._should_stop = should_stop
         self._board_state = BoardState()
-        self._log = EngineLog()
+        self._log = EngineLog(self._past.interruptions)
         self._metrics = Metrics(run_id)
+        self._dead_nodes: frozenset[str] = frozenset()
         self._tiers: dict[str, TierState] = {}
         self._unlogged: list[Receipt] = []
-        self._saved_s = self._logged_s = 0.0
+        self._saved_s = self._logged_s = self._counted_s = 0.0
         self._seen_s = time.monotonic()
         self._waiting = Waiting(job.tiers)
 
@@ -169,9 +171,10 @@ class Driver:
         now_s = time.monotonic()
         try:
             self._board_state = ray.get(board.state.remote())
-            self._log.note(
-                self._board_state.engines, self._board_state.events, dead_nodes(), time.time()
-            )
+            if now_s - self._counted_s > NODES_S:
+                self._dead_nodes, self._counted_s = dead_nodes(), now_s
+            state = self._board_state
+            self._log.note(state.engines, state.events, self._dead_nodes, time.time())
             self._tiers = dict(tier_states(self._run_id, self._job.tiers))
             if any(not tier.is_deployed for tier in self._tiers.values()):
                 job = self._job
@@ -271,16 +274,18 @@ class Driver:
                 done.error_codes, {**self._past.examples, **self._board_state.examples}
             ),
             message=message,
-            in_flight=0 if state is State.COMPLETED else self._board_state.in_flight,
-            interruptions=self._interruptions(done, is_complete=state is State.COMPLETED),
+            unsaved=0 if state is State.COMPLETED else self._board_state.unsaved,
+            interruptions=self._interruptions(done),
         )
 
-    def _interruptions(self, done: Counts, *, is_complete: bool) -> Interruptions:
-        """Of all attempts. What was finished, but not kept, is known once all is done."""
-        unkept = max(0, self._past.finished - done.restored) if is_complete else 0
-        restarted = self._board_state.begun_again + self._past.in_flight + unkept
-        here = replace(self._log.interruptions(), rework=done.rework, restarted_documents=restarted)
-        return self._past.interruptions + here
+    def _interruptions(self, done: Counts) -> Interruptions:
+        """Of all attempts; what an attempt that died had in its hands is begun again."""
+        past = self._past.interruptions.restarted_documents + self._past.unsaved
+        return replace(
+            self._log.interruptions(),
+            rework=done.rework,
+            restarted_documents=past + self._board_state.begun_again,
+        )
 
     def _log_receipts(self) -> None:
         receipts, self._unlogged = self._unlogged, []

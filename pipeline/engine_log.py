@@ -7,11 +7,18 @@ Invariant: an engine is counted once, whoever tells of it and however often.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from pipeline.interruptions import EVENTS_KEPT, Interruption, Interruptions
+from pipeline.interruptions import (
+    EVENTS_KEPT,
+    NO_INTERRUPTIONS,
+    Interruption,
+    Interruptions,
+)
 
+CLOSED_KEPT = 10_000  # engines; a board forgets one within minutes
 SIGN_OF_LIFE_S = 60.0  # an engine that loads or compiles is silent for long
 
 
@@ -25,11 +32,15 @@ class EngineSign:
 
 
 class EngineLog:
-    """Interruptions of this attempt, by engine."""
+    """Interruptions of a run, by engine; begins with what earlier attempts knew.
 
-    def __init__(self) -> None:
-        self._events: dict[str, Interruption] = {}
-        self._buried: set[str] = set()
+    Engines outlive their driver, so one that had notice then may have more to say now.
+    """
+
+    def __init__(self, past: Interruptions = NO_INTERRUPTIONS) -> None:
+        self._events = {event.engine: event for event in past.events}
+        self._older = past.plus(Interruptions.of(past.events), -1)
+        self._closed: OrderedDict[str, None] = OrderedDict()  # nothing more is heard of these
 
     def note(
         self,
@@ -40,33 +51,36 @@ class EngineLog:
     ) -> None:
         """Take what is known now; `dead_nodes` are all that Ray remembers."""
         for engine, event in events.items():
-            if engine not in self._buried:
+            if engine not in self._closed:
                 self._events[engine] = event
         for engine, sign in engines.items():
-            if sign.node in dead_nodes and engine not in self._buried:
+            if sign.node in dead_nodes and engine not in self._closed:
                 self._bury(engine, sign, now_unix_s)
+        self._fold()
 
     def interruptions(self) -> Interruptions:
         """The sums, without what documents know."""
-        events = self._events.values()
-        return Interruptions(
-            notices=sum(event.noticed_unix_s is not None for event in events),
-            losses=sum(event.is_lost for event in events),
-            finished_under_notice=sum(event.documents for event in events),
-            tokens_under_notice=sum(event.output_tokens for event in events),
-            handed_back=sum(event.handed_back for event in events),
-            dropped_tokens=sum(event.dropped_tokens for event in events),
-            longest_drain_s=max((event.drained_s or 0.0 for event in events), default=0.0),
-            used_s=sum(event.used_s for event in events),
-            events=tuple(events)[-EVENTS_KEPT:],
-        )
+        return self._older.plus(Interruptions.of(tuple(self._events.values())))
 
     def _bury(self, engine: str, sign: EngineSign, now_unix_s: float) -> None:
         """Its node is dead: it was lost, unless it was empty, or gone long before."""
-        self._buried.add(engine)
+        self._close(engine)
         known = self._events.get(engine)
         if known is None and sign.silent_s > SIGN_OF_LIFE_S:
             return
-        event = known or Interruption(sign.node, sign.tier)
+        event = known or Interruption(engine, sign.node, sign.tier)
         if event.ended_unix_s is None:
             self._events[engine] = replace(event, is_lost=True, ended_unix_s=now_unix_s)
+
+    def _fold(self) -> None:
+        """Keep the latest events one by one, of older ones that are over the sums."""
+        too_many = max(0, len(self._events) - EVENTS_KEPT)
+        over = [one for one, event in self._events.items() if event.ended_unix_s is not None]
+        for engine in over[:too_many]:
+            self._older = self._older.plus(Interruptions.of([self._events.pop(engine)]))
+            self._close(engine)
+
+    def _close(self, engine: str) -> None:
+        self._closed[engine] = None
+        if len(self._closed) > CLOSED_KEPT:
+            self._closed.popitem(last=False)

@@ -15,6 +15,7 @@ from typing import Any
 from checkpoints.result import NO_REWORK, Rework
 from pipeline.engine import Completion, FinishReason
 
+HANDED_BACK = FinishReason.HANDED_BACK
 EVENTS_KEPT = 200  # the latest; sums go on
 
 
@@ -29,6 +30,7 @@ class Interruption:
     `salvaged_tokens` could be kept and `dropped_tokens` not.
     """
 
+    engine: str  # Ray's id of its actor
     node: str
     tier: str
     noticed_unix_s: float | None = None
@@ -57,7 +59,7 @@ class Interruption:
 
     def noted(self, part: Sequence[Completion], now_unix_s: float) -> Interruption:
         """With these completions, which left the engine under notice."""
-        back = [one for one in part if one.finish_reason is FinishReason.HANDED_BACK]
+        back = [one for one in part if one.finish_reason is HANDED_BACK]
         kept = sum(len(one.partial.tokens) for one in back)
         finished = len(part) - len(back)
         noticed_unix_s = now_unix_s if self.noticed_unix_s is None else self.noticed_unix_s
@@ -66,7 +68,7 @@ class Interruption:
             used_s=now_unix_s - noticed_unix_s if finished else self.used_s,
             documents=self.documents + finished,
             output_tokens=self.output_tokens
-            + sum(one.output_tokens for one in part if one not in back),
+            + sum(one.output_tokens for one in part if one.finish_reason is not HANDED_BACK),
             handed_back=self.handed_back + len(back),
             salvaged_tokens=self.salvaged_tokens + kept,
             dropped_tokens=self.dropped_tokens + sum(one.output_tokens for one in back) - kept,
@@ -78,8 +80,8 @@ class Interruptions:
     """All of a run, over all attempts.
 
     `losses` are engines that went without notice or before they were empty. `rework` is of the
-    documents finished so far; `restarted_documents` are those, at most, that were begun again
-    because the driver or a coordinator had died.
+    documents finished so far; `restarted_documents` are those, about, that were begun again because
+    the driver or a coordinator had died while it had them in its hands.
     """
 
     notices: int = 0
@@ -94,19 +96,33 @@ class Interruptions:
     rework: Rework = NO_REWORK
     events: tuple[Interruption, ...] = ()
 
-    def __add__(self, other: Interruptions) -> Interruptions:
+    @classmethod
+    def of(cls, events: Sequence[Interruption]) -> Interruptions:
+        """The sums of these, and the latest of them."""
+        return cls(
+            notices=sum(event.noticed_unix_s is not None for event in events),
+            losses=sum(event.is_lost for event in events),
+            finished_under_notice=sum(event.documents for event in events),
+            tokens_under_notice=sum(event.output_tokens for event in events),
+            handed_back=sum(event.handed_back for event in events),
+            dropped_tokens=sum(event.dropped_tokens for event in events),
+            longest_drain_s=max((event.drained_s or 0.0 for event in events), default=0.0),
+            used_s=sum(event.used_s for event in events),
+            events=tuple(events)[-EVENTS_KEPT:],
+        )
+
+    def plus(self, other: Interruptions, sign: int = 1) -> Interruptions:
+        """The sums of both (or, with -1, without the other's), and the events of the other."""
         return Interruptions(
-            notices=self.notices + other.notices,
-            losses=self.losses + other.losses,
-            restarted_documents=self.restarted_documents + other.restarted_documents,
-            finished_under_notice=self.finished_under_notice + other.finished_under_notice,
-            tokens_under_notice=self.tokens_under_notice + other.tokens_under_notice,
-            handed_back=self.handed_back + other.handed_back,
-            dropped_tokens=self.dropped_tokens + other.dropped_tokens,
+            notices=self.notices + sign * other.notices,
+            losses=self.losses + sign * other.losses,
+            finished_under_notice=self.finished_under_notice + sign * other.finished_under_notice,
+            tokens_under_notice=self.tokens_under_notice + sign * other.tokens_under_notice,
+            handed_back=self.handed_back + sign * other.handed_back,
+            dropped_tokens=self.dropped_tokens + sign * other.dropped_tokens,
             longest_drain_s=max(self.longest_drain_s, other.longest_drain_s),
-            used_s=self.used_s + other.used_s,
-            rework=self.rework + other.rework,
-            events=(*self.events, *other.events)[-EVENTS_KEPT:],
+            used_s=self.used_s + sign * other.used_s,
+            events=other.events,
         )
 
     @classmethod

@@ -48,6 +48,11 @@ class OpenShard:
         """Take what there is of a document's answer; its row replaces it."""
         self._begun[ordinal, tier] = partial
 
+    @property
+    def unjournaled(self) -> int:
+        """Documents that have their row and are not durable yet."""
+        return len(self._unjournaled)
+
     async def flush_every(self, seconds: float) -> None:
         """Journal what is new, for ever; ends only by cancellation or by an error that stays.
 

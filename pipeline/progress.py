@@ -100,7 +100,7 @@ class Post:
 
     coordinator: str
     shards: Mapping[int, Counts]
-    in_flight: int  # documents that are at engines, or on the way
+    unsaved: int  # documents that are at engines, or finished and not durable yet
     examples: Sequence[ErrorExample]
     has_flushed: bool
 
@@ -132,7 +132,7 @@ class Snapshot:
     engines_wanted: int
     first_errors: tuple[ErrorKind, ...]
     message: str | None
-    in_flight: int = 0  # documents that are at engines, or on the way
+    unsaved: int = 0  # documents that are at engines, or finished and not durable yet
     interruptions: Interruptions = NO_INTERRUPTIONS
 
     @property

@@ -20,7 +20,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from pipeline.drain import ReadDrain
-from pipeline.engine import Completion, EngineDeadError, EngineFactory, Request
+from pipeline.engine import Completion, EngineDeadError, EngineFactory, FinishReason, Request
 from pipeline.interruptions import Interruption
 from pipeline.losses import NoEngineError
 from pipeline.tiers import Tier
@@ -38,6 +38,11 @@ IS_CLOSED = "is_closed"
 
 class DriverLink(Protocol):
     """A replica's line to the driver of its run. Calls take up to seconds."""
+
+    @property
+    def engine(self) -> str:
+        """Ray's id of this replica's actor."""
+        ...
 
     @property
     def node(self) -> str:
@@ -72,6 +77,7 @@ class Replica:
         self._is_checking = False
         self._calls = 0
         self._event: Interruption | None = None
+        self._returned: set[str] = set()  # requests that were handed back
         self._has_news = False
         self._reporting: asyncio.Future[None] | None = None
         self._engine = make_engine(tier)
@@ -94,7 +100,7 @@ class Replica:
         try:
             async for part in self._engine.generate(requests):
                 if self._event is not None:
-                    self._event = self._event.noted(part, time.time())
+                    self._event = self._event.noted(self._news_of(part), time.time())
                 yield part
         except EngineDeadError:
             self._die()
@@ -135,12 +141,14 @@ class Replica:
                 self._drain(deadline_unix_s)
                 self._report()
         if self._reporting is not None:
-            await self._reporting
+            await asyncio.wait([self._reporting])  # whether it was heard or not
         self._die()
 
     def _drain(self, deadline_unix_s: float) -> None:
         if self._event is None:
-            self._event = Interruption(self._link.node, self._tier.name, noticed_unix_s=time.time())
+            self._event = Interruption(
+                self._link.engine, self._link.node, self._tier.name, noticed_unix_s=time.time()
+            )
         self._event = self._event.told(deadline_unix_s)
         self._note_emptiness()
         left_s = deadline_unix_s - time.time()
@@ -149,6 +157,14 @@ class Replica:
             left_s = min(left_s, STOP_GRACE_S - unchecked_s)
         if left_s < math.inf:
             self._engine.drain(asyncio.get_running_loop().time() + left_s)
+
+    def _news_of(self, part: list[Completion]) -> list[Completion]:
+        """Without what was handed back before: a closed engine may be asked more than once."""
+        news = [one for one in part if one.request_id not in self._returned]
+        self._returned.update(
+            one.request_id for one in part if one.finish_reason is FinishReason.HANDED_BACK
+        )
+        return news
 
     def _note_emptiness(self) -> None:
         """When the engine under notice became empty; told at once, as its end may follow."""

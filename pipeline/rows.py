@@ -81,6 +81,7 @@ def _rework(tier: Tier | None, setbacks: Setbacks) -> Rework:
         documents=int(setbacks.restarts > 0),
         tokens=setbacks.tokens,
         engine_s=_engine_s(tier, setbacks.seconds),
+        gpu_s=_engine_s(tier, setbacks.seconds) * tier.placement.num_gpus,
         usd=_cost_usd(tier, setbacks.seconds),
         salvaged_tokens=setbacks.salvaged_tokens,
     )

@@ -140,6 +140,7 @@ def _finish(
         chunk_size=job.limits.chunk_size,
         max_engine_deaths=job.limits.max_engine_deaths,
         flush_s=job.limits.flush_s,
+        read_drain=job.read_drain,
     )
     board = start_board(run.run_id)
     prepare = ShardPreparer(job.source, job.prompt, job.tiers, job.open_checkpoint)

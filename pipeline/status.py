@@ -8,13 +8,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from checkpoints import keys
 from checkpoints.encoding import parse_object
 from checkpoints.errors import CorruptObjectError
-from checkpoints.result import NO_REWORK
 from checkpoints.store import Store
 from pipeline.interruptions import NO_INTERRUPTIONS, Interruptions
 from pipeline.progress import ErrorExample, ErrorKind, Snapshot, State
@@ -36,9 +35,8 @@ class Past:
 
     cost_usd: float = 0.0
     elapsed_s: float = 0.0
-    finished: int = 0  # documents
-    in_flight: int = 0  # documents that no attempt has finished since
-    interruptions: Interruptions = NO_INTERRUPTIONS  # without rework: the documents tell that
+    unsaved: int = 0  # documents that were in the hands of an attempt that died
+    interruptions: Interruptions = NO_INTERRUPTIONS
     examples: Mapping[str, ErrorExample] = field(default_factory=dict)
 
 
@@ -75,7 +73,8 @@ def read_status(checkpoint: Store) -> SavedStatus | None:
 def past_attempts(checkpoint: Store) -> Past:
     """What earlier attempts had come to; nothing where there were none.
 
-    Asks for nothing else in the status, so that a version with other fields can resume the run.
+    Asks for nothing else in the status, so that a version whose snapshots have further fields can
+    resume the run.
 
     Raises:
         NewerFormatError, CorruptObjectError: this version cannot read it.
@@ -93,11 +92,8 @@ def past_attempts(checkpoint: Store) -> Past:
         return Past(
             cost_usd=float(saved["cost_usd"]),
             elapsed_s=float(saved["elapsed_s"]),
-            finished=saved["documents_ok"] + saved["documents_error"],
-            in_flight=saved["in_flight"],
-            interruptions=replace(
-                Interruptions.of_fields(saved["interruptions"]), rework=NO_REWORK
-            ),
+            unsaved=int(saved["unsaved"]),
+            interruptions=Interruptions.of_fields(saved["interruptions"]),
             examples=examples,
         )
     except (KeyError, TypeError, ValueError) as error:

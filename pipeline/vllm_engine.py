@@ -57,7 +57,11 @@ class VLLMEngine:
         self._tokenizer: Any = None
         self._attempts = itertools.count()  # vLLM wants an id per attempt
         # A request's time starts when the engine can have it, not while more than enough wait.
-        self._gate = Gate(tier.in_flight_per_replica, on_end=self._end_running)
+        self._gate = Gate(
+            tier.in_flight_per_replica,
+            on_end=self._end_running,
+            keeps_partials=can_be_continued(tier.generation),
+        )
         self._running: set[str] = set()
         self._ending: asyncio.Task[None] | None = None
 

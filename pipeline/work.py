@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from checkpoints.store import Store
+from pipeline.drain import ReadDrain, never
 from pipeline.outputs import OutputFormat
 from pipeline.tiers import Tier
 
@@ -32,6 +33,7 @@ class Work:
     chunk_size: int  # requests per call to an engine
     max_engine_deaths: int  # of one document, before it is set aside
     flush_s: float  # between journal writes of an open shard
+    read_drain: ReadDrain = never  # of the node that a coordinator is on
 
     def in_flight(self, tier: Tier) -> int:
         """Requests that one coordinator keeps in flight at a tier, so that all fill its replicas.

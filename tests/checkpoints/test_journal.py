@@ -33,7 +33,7 @@ def test_what_was_appended_comes_back() -> None:
         ROWS[1],
         confidence=Confidence(-1.0, float("-inf"), -2.0, 0.5, 3),
         passthrough=(("a", None), ("b", "x")),
-        rework=Rework(1, 20, 0.5, 0.01, 7),
+        rework=Rework(documents=1, tokens=20, engine_s=0.5, usd=0.01, salvaged_tokens=7),
         result="line\n\u2028 \ud800 end",
     )
     Journal(store, 3, "one").append([Finished(ROWS[0]), EngineDeath(2), Finished(odd)])
@@ -115,7 +115,7 @@ def test_a_writer_id_that_no_key_can_hold_is_refused() -> None:
 
 def test_a_newer_journal_is_not_taken_for_damage() -> None:
     store = MemoryStore()
-    store.create(keys.journal_key(3, "new", 0), b'{"format_version":2,"sha256":""}\n')
+    store.create(keys.journal_key(3, "new", 0), b'{"format_version":99,"sha256":""}\n')
     with pytest.raises(NewerFormatError, match="upgrade"):
         load_journal(store, 3)
 

@@ -105,3 +105,19 @@ def test_a_node_that_dies_during_its_own_drain_costs_what_it_held(
     redone = its["rework"]["documents"]
     assert 0 < redone < COUNT // 2
     assert len(flow.served_twice()) <= redone  # answered by an engine that could not deliver
+
+
+def test_a_coordinator_whose_node_has_to_go_leaves_nothing_behind(tmp_path: Path) -> None:
+    with LocalCluster(head_cpus=0) as cluster:
+        going = cluster.add_node(num_cpus=2, labels={"test": "c1"})
+        add_engine_node(cluster, "a")
+        flow = write_flow(tmp_path, count=COUNT, limits={"flush_s": 60, "coordinators": 1})
+        driver = flow.start_driver(cluster, DELAY_S)
+        wait_until(lambda: flow.finished() >= COUNT // 10, "a tenth was done", SOON_S)
+        cluster.add_node(num_cpus=2)
+        drain(cluster, "c1", "40")
+        wait_until(lambda: has_left(going), "the node left Ray by itself", SOON_S)
+        code, final = finish(driver)
+    assert (code, final["documents_error"]) == (0, 0)
+    assert_nothing_was_lost(flow)
+    assert interruptions(final)["restarted_documents"] == 0

@@ -80,7 +80,7 @@ def test_an_interruption_is_told_when_it_comes_and_when_it_ends() -> None:
     display, _, text = plain()
     display.show(SNAPSHOT)
     lines(text)
-    told = Interruption("0123456789", "small", noticed_unix_s=10.0, deadline_unix_s=130.0)
+    told = Interruption("e", "0123456789", "small", noticed_unix_s=10.0, deadline_unix_s=130.0)
     for _ in range(2):
         display.show(replace(SNAPSHOT, interruptions=Interruptions(events=(told,))))
     [line] = lines(text)
@@ -96,7 +96,7 @@ def test_an_interruption_is_told_when_it_comes_and_when_it_ends() -> None:
 
 def test_what_earlier_attempts_met_is_no_news() -> None:
     display, _, text = plain()
-    lost = Interruption("0123456789", "small", is_lost=True, ended_unix_s=5.0)
+    lost = Interruption("e", "0123456789", "small", is_lost=True, ended_unix_s=5.0)
     known = replace(SNAPSHOT, first_errors=(TOO_LONG,), interruptions=Interruptions(events=(lost,)))
     display.show(replace(known, state=State.VALIDATING))
     display.show(known)

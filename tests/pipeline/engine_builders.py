@@ -243,8 +243,8 @@ def post(
     shards: Mapping[int, Counts],
     examples: Sequence[ErrorExample] = (),
     *,
-    in_flight: int = 0,
+    unsaved: int = 0,
     has_flushed: bool = False,
 ) -> Post:
     """What a coordinator tells its board."""
-    return Post(coordinator, shards, in_flight, examples, has_flushed)
+    return Post(coordinator, shards, unsaved, examples, has_flushed)

@@ -1,6 +1,6 @@
 """Counts of several coordinators, each shard counted once."""
 
-from pipeline.board import SILENT_S, TAKEN_OFF_KEPT, Board
+from pipeline.board import FORGET_S, SILENT_S, TAKEN_OFF_KEPT, Board
 from pipeline.engine_log import EngineSign
 from pipeline.interruptions import Interruption
 from pipeline.progress import Counts, ErrorExample
@@ -74,15 +74,27 @@ def test_a_coordinator_that_died_is_not_waited_for() -> None:
     assert (state.flushed, state.coordinators) == (1, 1)
 
 
-def test_a_shard_of_a_dead_coordinator_is_taken_over_and_what_it_held_is_begun_again() -> None:
+def test_what_a_dead_coordinator_had_in_its_hands_is_begun_again_once() -> None:
     board = Board()
-    held = {0: Counts(ok=30, restored=5), 1: Counts(ok=8)}
-    board.post(post("dead", held, in_flight=12))
-    board.post(post("heir", {0: Counts(ok=27, restored=26)}))
-    assert board.state().begun_again == 12 + 4
-    board.post(post("heir", {0: Counts(ok=40, restored=26), 1: Counts(ok=9, restored=8)}))
-    assert board.state().begun_again == 12 + 4
-    assert board.state().in_flight == 0
+    board.post(post("dead", {0: Counts(ok=30), 1: Counts(ok=8)}, unsaved=12))
+    board.post(post("heir", {0: Counts(ok=27, restored=26)}, unsaved=3))
+    assert board.state().begun_again == 12
+    board.post(post("heir", {0: Counts(ok=40), 1: Counts(ok=9, restored=8)}, unsaved=3))
+    assert board.state().begun_again == 12
+    assert board.state().unsaved == 3
+
+
+def test_an_engine_that_says_nothing_for_long_is_forgotten() -> None:
+    clock = Clock()
+    board = Board(clock)
+    for engine in ("old", "new"):
+        board.see_engine(engine, "node-1", "small")
+        board.note_interruption(engine, Interruption(engine, "node-1", "small", 1.0))
+    clock.now_s += FORGET_S - 1
+    board.see_engine("new", "node-1", "small")
+    clock.now_s += 2
+    state = board.state()
+    assert (state.engines.keys(), state.events.keys()) == ({"new"}, {"new"})
 
 
 def test_the_latest_word_of_an_engine_counts() -> None:
@@ -90,8 +102,8 @@ def test_the_latest_word_of_an_engine_counts() -> None:
     board = Board(clock)
     board.see_engine("e1", "node-1", "small")
     clock.now_s += 3
-    board.note_interruption("e1", Interruption("node-1", "small", noticed_unix_s=1.0))
-    board.note_interruption("e1", Interruption("node-1", "small", 1.0, documents=4))
+    board.note_interruption("e1", Interruption("e1", "node-1", "small", noticed_unix_s=1.0))
+    board.note_interruption("e1", Interruption("e1", "node-1", "small", 1.0, documents=4))
     state = board.state()
     assert state.engines == {"e1": EngineSign("node-1", "small", silent_s=3.0)}
-    assert state.events == {"e1": Interruption("node-1", "small", 1.0, documents=4)}
+    assert state.events == {"e1": Interruption("e1", "node-1", "small", 1.0, documents=4)}

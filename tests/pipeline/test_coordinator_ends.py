@@ -12,12 +12,11 @@ from checkpoints.errors import FencedError, StoreError, UnknownWriteError
 from checkpoints.journal import load_journal
 from checkpoints.keys import result_key
 from checkpoints.memory_store import MemoryStore
-from checkpoints.partial import NOTHING, Partial
 from checkpoints.result import Receipt, ResultRow
 from checkpoints.store import Store
 from pipeline.coordinator import Coordinator
 from pipeline.documents import Prepared
-from pipeline.engine import Parts, Request, handed_back
+from pipeline.engine import Parts, Request
 from tests.pipeline.coordinator_builders import assert_proven, coordinator, fence_off, rows_of
 from tests.pipeline.engine_builders import (
     FINGERPRINT,
@@ -63,34 +62,6 @@ def test_journaled_documents_are_not_generated_again() -> None:
     assert (receipt.restored, receipt.generated) == (len(kept), 100 - len(kept))
     assert not {f"0.{n}.small" for n in kept} & set(second.served)
     assert_proven(output, checkpoint)
-
-
-def test_an_answer_that_was_begun_goes_on_after_the_death_of_its_coordinator() -> None:
-    output, checkpoint = planned_stores(3)
-    life, sent = Life(), list[Request]()
-    made = coordinator(output, checkpoint, Fleet(), life)
-    begun = Partial(tokens=(7, 8), engine_s=1.0)
-
-    async def hand_back(requests: Sequence[Request]) -> Parts:
-        sent.extend(requests)
-        yield [handed_back(one, begun if one.id == "0.1.small" else NOTHING) for one in requests]
-        await asyncio.sleep(1000)
-
-    async def killed() -> None:
-        made._dispatchers["small"]._send = hand_back
-        asyncio.get_running_loop().create_task(made.finish_shard(0, documents(3)))
-        await asyncio.sleep(4.5)
-        raise SystemExit
-
-    run_until_killed(killed())
-    life.is_over = True
-    assert load_journal(checkpoint, 0).partials == {(1, "small"): begun}
-    fleet = Fleet()
-    heir = coordinator(output, checkpoint, fleet)
-    receipt = run(heir.finish_shard(0, documents(3)))
-    assert receipt is not None
-    assert receipt.rework.salvaged_tokens == 2
-    assert [row.rework.salvaged_tokens for row in rows_of(output)] == [0, 2, 0]
 
 
 def test_a_stop_journals_all_that_is_finished_and_commits_nothing() -> None:

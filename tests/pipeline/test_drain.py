@@ -162,6 +162,30 @@ def test_what_was_cut_off_says_nothing_about_the_pace() -> None:
     run(main())
 
 
+def test_until_when_requests_are_admitted_follows_the_pace() -> None:
+    async def main() -> None:
+        its, _ = gate(places=1)
+        its.drain(100 + MARGIN_S)
+        await hold(its, 30)  # the first to say how long a request takes
+        its.drain(100 + MARGIN_S)
+        await asyncio.sleep(39)
+        assert not its.is_closed
+        await asyncio.sleep(2)
+        assert its.is_closed  # 71 + 30 is too late
+
+    run(main())
+
+
+def test_where_nothing_can_be_continued_the_slowest_request_counts() -> None:
+    async def main() -> None:
+        its = Gate(1, on_end=lambda: None, keeps_partials=False)
+        for seconds in [20, *[1] * 20]:
+            await hold(its, seconds)
+        assert its._pace.predicted_s() == 20
+
+    run(main())
+
+
 def test_who_leaves_early_says_nothing_about_the_pace() -> None:
     async def main() -> None:
         its = Gate(1, on_end=lambda: None)

@@ -6,7 +6,7 @@ from pipeline.engine_log import SIGN_OF_LIFE_S, EngineLog, EngineSign
 from pipeline.interruptions import EVENTS_KEPT, Interruption, Interruptions
 
 HERE = EngineSign("node-1", "small", silent_s=1.0)
-TOLD = Interruption("node-1", "small", noticed_unix_s=100.0, deadline_unix_s=220.0)
+TOLD = Interruption("e", "node-1", "small", noticed_unix_s=100.0, deadline_unix_s=220.0)
 
 
 def test_an_engine_that_was_told_and_left_is_a_notice_and_no_loss() -> None:
@@ -37,7 +37,7 @@ def test_an_engine_without_notice_is_a_loss_once() -> None:
         log.note({"e": HERE}, {}, {"node-1", "node-2"}, 140.0 + seconds)
     its = log.interruptions()
     assert (its.notices, its.losses) == (0, 1)
-    assert its.events == (Interruption("node-1", "small", ended_unix_s=140.0, is_lost=True),)
+    assert its.events == (Interruption("e", "node-1", "small", ended_unix_s=140.0, is_lost=True),)
 
 
 def test_an_engine_that_was_gone_long_before_its_node_is_none() -> None:
@@ -62,10 +62,33 @@ def test_a_board_that_forgot_takes_nothing_back() -> None:
 
 def test_sums_go_on_where_events_are_dropped() -> None:
     log = EngineLog()
-    many = {f"e{n}": replace(TOLD, documents=n) for n in range(EVENTS_KEPT + 50)}
-    log.note(dict.fromkeys(many, HERE), many, (), 101.0)
+    over = replace(TOLD, ended_unix_s=130.0)
+    many = {f"e{n}": replace(over, engine=f"e{n}", documents=n) for n in range(EVENTS_KEPT + 50)}
+    for _ in range(2):
+        log.note(dict.fromkeys(many, HERE), many, (), 101.0)
     its = log.interruptions()
     assert (its.notices, len(its.events)) == (EVENTS_KEPT + 50, EVENTS_KEPT)
+    assert its.finished_under_notice == sum(range(EVENTS_KEPT + 50))
     assert its.events[-1].documents == EVENTS_KEPT + 49
-    both = its + its
-    assert (both.notices, len(both.events)) == (2 * its.notices, EVENTS_KEPT)
+
+
+def test_engines_that_outlive_their_driver_are_counted_once() -> None:
+    first = EngineLog()
+    first.note({"e": HERE}, {"e": replace(TOLD, documents=5)}, (), 101.0)
+    first.note({"f": HERE}, {"f": replace(TOLD, engine="f", ended_unix_s=110.0)}, (), 111.0)
+    second = EngineLog(first.interruptions())
+    assert second.interruptions() == first.interruptions()
+    second.note({"e": HERE}, {"e": replace(TOLD, documents=8, ended_unix_s=130.0)}, (), 131.0)
+    its = second.interruptions()
+    assert (its.notices, its.finished_under_notice, len(its.events)) == (2, 8, 2)
+    assert its.longest_drain_s == 30.0
+
+
+def test_sums_of_events_that_are_dropped_survive_their_driver() -> None:
+    first = EngineLog()
+    over = replace(TOLD, ended_unix_s=130.0, documents=1)
+    many = {f"e{n}": replace(over, engine=f"e{n}") for n in range(EVENTS_KEPT + 50)}
+    first.note({}, many, (), 101.0)
+    second = EngineLog(first.interruptions())
+    second.note({}, {"x": replace(over, engine="x")}, (), 131.0)
+    assert second.interruptions().finished_under_notice == EVENTS_KEPT + 51

@@ -34,7 +34,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 class Link:
     """A driver that lives, and what it is told."""
 
-    node = "node-1"
+    engine, node = "e1", "node-1"
 
     def __init__(self) -> None:
         self.reports: list[Interruption] = []

@@ -42,6 +42,22 @@ def test_no_more_was_done_twice_than_the_answers_say(lives: list[Lifetime], coun
         assert twice <= end.setbacks.tokens
         assert twice == 0 or end.setbacks.restarts > 0
         assert end.setbacks.restarts == 0 or end.setbacks.seconds > 0
+        assert end.setbacks.tokens <= end.setbacks.restarts * TOKENS
+
+
+@settings(deadline=None)
+@given(
+    lives=st.lists(
+        st.builds(
+            Lifetime, st.floats(0.5, 20), st.sampled_from(["drained", "drained, nothing kept"])
+        ),
+        max_size=6,
+    )
+)
+def test_without_a_kill_what_was_done_twice_is_known_to_the_token(lives: list[Lifetime]) -> None:
+    market = Market(lives)
+    for end in answered(market, 12):
+        assert end.setbacks.tokens == market.twice(end.request_id)
 
 
 @settings(deadline=None)

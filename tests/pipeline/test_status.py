@@ -16,7 +16,8 @@ from pipeline.progress import ErrorExample, ErrorKind, Snapshot, State
 from pipeline.status import Past, past_attempts, read_status, save_status
 from tests.pipeline.engine_builders import FINGERPRINT, plan
 
-EVENTS = (Interruption("node-1", "small", noticed_unix_s=5.0, documents=4),)
+EVENTS = (Interruption("e", "node-1", "small", noticed_unix_s=5.0, documents=4),)
+ITS = Interruptions(notices=1, rework=Rework(documents=3, usd=0.5), events=EVENTS)
 SNAPSHOT = Snapshot(
     state=State.IN_PROGRESS,
     run_id="run",
@@ -38,17 +39,16 @@ SNAPSHOT = Snapshot(
     engines_wanted=2,
     first_errors=(ErrorKind("timeout", 2, "id-3", "slow"), ErrorKind("too_long", 1, None, None)),
     message=None,
-    in_flight=7,
-    interruptions=Interruptions(notices=1, rework=Rework(documents=3, usd=0.5), events=EVENTS),
+    unsaved=7,
+    interruptions=ITS,
 )
 
 
 PAST = Past(
     cost_usd=1.25,
     elapsed_s=84.0,
-    finished=42,
-    in_flight=7,
-    interruptions=Interruptions(notices=1, events=EVENTS),
+    unsaved=7,
+    interruptions=ITS,
     examples={"timeout": ErrorExample("timeout", "id-3", "slow")},
 )
 

@@ -1,0 +1,57 @@
+"""How a coordinator leaves a node that has to go: with nothing in its hands.
+
+Boundary: decides when; the caller ends the process, and Ray starts the coordinator elsewhere.
+Invariant: nothing is begun after the notice. What is in flight is waited for until `MARGIN_S`
+before the deadline; what is finished is journaled before this ends, if the store can be reached.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from typing import Protocol
+
+from checkpoints.errors import StoreError
+from pipeline.drain import MARGIN_S, ReadDrain
+
+LOGGER = logging.getLogger(__name__)
+LOOK_S = 1.0
+
+
+class Leaving(Protocol):
+    """What has to leave."""
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that are at engines, or on the way."""
+        ...
+
+    def begin_nothing_more(self) -> None:
+        """Answer what is in flight, and let all else wait."""
+        ...
+
+    async def flush(self) -> None:
+        """Journal what is finished."""
+        ...
+
+
+async def leave_in_time(its: Leaving, read_drain: ReadDrain) -> None:
+    """Return when `its` process can end, because its node drains; never on a node that stays."""
+    while (deadline_unix_s := await _deadline(read_drain)) is None:
+        await asyncio.sleep(LOOK_S)
+    its.begin_nothing_more()
+    while its.in_flight and time.time() < deadline_unix_s - MARGIN_S:
+        await asyncio.sleep(LOOK_S)
+        deadline_unix_s = min(deadline_unix_s, await _deadline(read_drain) or deadline_unix_s)
+    with contextlib.suppress(StoreError, OSError):  # what is not journaled is generated again
+        await its.flush()
+
+
+async def _deadline(read_drain: ReadDrain) -> float | None:
+    try:
+        return await asyncio.to_thread(read_drain)
+    except Exception:  # whatever it is: who stops looking misses the notice
+        LOGGER.exception("cannot tell whether this node drains; asking again")
+        return None
