@@ -21,8 +21,8 @@ def interruption_lines(its: Interruptions) -> list[str]:
     if its.notices:
         lines.append(
             f"under notice: {count(its.finished_under_notice)} documents finished "
-            f"({count(its.tokens_under_notice)} tokens), {count(its.handed_back)} handed back; "
-            f"longest drain {duration(its.longest_drain_s)}"
+            f"({count(its.tokens_under_notice)} tokens) in {duration(its.used_s)} of work, "
+            f"{count(its.handed_back)} handed back; longest drain {duration(its.longest_drain_s)}"
         )
     rework = its.rework
     if rework.salvaged_tokens:
@@ -30,11 +30,12 @@ def interruption_lines(its: Interruptions) -> list[str]:
     if rework.documents:
         lines.append(
             f"done twice: {count(rework.documents)} documents, at most {count(rework.tokens)} "
-            f"tokens, {rework.engine_s:,.1f} engine seconds, {usd(rework.usd)}"
+            f"tokens, {rework.engine_s:,.1f} engine seconds ({rework.gpu_s:,.1f} GPU seconds), "
+            f"{usd(rework.usd)}"
         )
     if its.restarted_documents:
         lines.append(
-            f"begun again after the driver or a coordinator died: at most "
+            "begun again after the driver or a coordinator died: about "
             f"{count(its.restarted_documents)} documents"
         )
     return lines

@@ -112,14 +112,18 @@ def test_the_summary_says_what_interruptions_did() -> None:
         tokens_under_notice=900,
         handed_back=30,
         longest_drain_s=12.0,
-        rework=Rework(documents=8, tokens=200, engine_s=2.5, usd=0.01, salvaged_tokens=700),
+        used_s=11.0,
+        rework=Rework(
+            documents=8, tokens=200, engine_s=2.5, gpu_s=5.0, usd=0.01, salvaged_tokens=700
+        ),
     )
     assert interruption_lines(its) == [
         "interruptions: 2 with notice, 1 lost before they were empty",
-        "under notice: 40 documents finished (900 tokens), 30 handed back; longest drain 12s",
+        "under notice: 40 documents finished (900 tokens) in 11s of work, 30 handed back; longest "
+        "drain 12s",
         "salvaged: 700 tokens of unfinished answers",
-        "done twice: 8 documents, at most 200 tokens, 2.5 engine seconds, $0.0100",
-        "begun again after the driver or a coordinator died: at most 9 documents",
+        "done twice: 8 documents, at most 200 tokens, 2.5 engine seconds (5.0 GPU seconds), $0.0100",
+        "begun again after the driver or a coordinator died: about 9 documents",
     ]
     assert interruption_lines(Interruptions()) == []
     said = summary_lines(replace(SNAPSHOT, interruptions=its), output="out", job="job.yaml")
