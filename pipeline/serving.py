@@ -47,6 +47,7 @@ from pipeline.tiers import Placement, Tier
 
 HUNG_S = 180.0  # an engine that ends no step for so long is replaced
 ALIVE = (ApplicationStatus.DEPLOYING, ApplicationStatus.RUNNING, ApplicationStatus.UNHEALTHY)
+ASK_AGAIN_S = 0.25  # while no pool of several has had a replica
 READY = (ReplicaState.RUNNING, ReplicaState.PENDING_MIGRATION)  # also on a node that drains
 LOST = (RayActorError, ObjectLostError)  # the replica, its node, or the answer on the way
 
@@ -109,7 +110,7 @@ class EngineClient:
             NoEngineError: the tier is not deployed at the moment.
         """
         try:
-            answer = self._handle().generate.remote(requests)
+            answer = (await self._handle()).generate.remote(requests)
             try:
                 async for part in answer:
                     if part is None:
@@ -129,8 +130,19 @@ class EngineClient:
                 raise  # the caller's own wish
             raise EngineLostError("the call was cancelled at the replica") from error
 
-    def _handle(self) -> DeploymentHandle:
-        """One application's handle; the others' are held too, or nobody would hear of replicas."""
+    async def _handle(self) -> DeploymentHandle:
+        """Of an application that has had a replica: before its first, its calls reach no other."""
+        while True:
+            held = self._held()
+            if len(self._applications) == 1:
+                return held[0]
+            for handle in held:
+                if handle.running_replicas_populated():
+                    return handle
+            await asyncio.sleep(ASK_AGAIN_S)
+
+    def _held(self) -> list[DeploymentHandle]:
+        """Of every application that is deployed; each hears of its replicas for as long."""
         missing: RayServeException | None = None
         for name in self._applications:
             if name not in self._handles:
@@ -140,7 +152,7 @@ class EngineClient:
                     missing = error
         if missing is not None and not self._handles:
             raise missing
-        return next(self._handles[name] for name in self._applications if name in self._handles)
+        return [self._handles[name] for name in self._applications if name in self._handles]
 
 
 def application_names(run_id: str, tier: Tier) -> tuple[str, ...]:
