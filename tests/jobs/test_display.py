@@ -122,7 +122,8 @@ def test_the_summary_says_what_interruptions_did() -> None:
         "under notice: 40 documents finished (900 tokens) in 11s of work, 30 handed back; longest "
         "drain 12s",
         "salvaged: 700 tokens of unfinished answers",
-        "done twice: 8 documents, at most 200 tokens, 2.5 engine seconds (5.0 GPU seconds), $0.0100",
+        "done twice: 8 documents, at most 200 tokens, 2.5 engine seconds (5.0 GPU seconds), "
+        "$0.0100",
         "begun again after the driver or a coordinator died: about 9 documents",
     ]
     assert interruption_lines(Interruptions()) == []
