@@ -92,12 +92,16 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Everything that happens to a fleet of `nodes` engine nodes."""
+    """Everything that happens to a fleet of `nodes` engine nodes.
+
+    An open-ended one is longer than a run has to be: it happens for as long as the run lasts.
+    """
 
     name: str
     nodes: int
     outages: tuple[Outage, ...]
     arrivals: tuple[Arrival, ...] = ()
+    is_open_ended: bool = False
 
     def __post_init__(self) -> None:
         if self.nodes < 1:

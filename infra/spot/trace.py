@@ -92,7 +92,7 @@ def replay(trace: Trace, *, name: str, nodes: int, seed: int, notice_s: float) -
     """What the trace does to a fleet of `nodes`.
 
     A node dies at the tick at which the trace has fewer, and gets its notice `notice_s` before, or
-    as soon as it is up.
+    as soon as it is up. A trace is open-ended: it goes on for days or weeks.
     """
     by_node: dict[int, list[Life]] = {node: [] for node in range(1, nodes + 1)}
     for life in lives(trace.available, nodes, seed):
@@ -112,4 +112,4 @@ def replay(trace: Trace, *, name: str, nodes: int, seed: int, notice_s: float) -
             outages.append(
                 Outage(Moment(after_s=told_s), node, dies_s - told_s, back_after_s=back_s)
             )
-    return Schedule(name, nodes, in_order(outages), tuple(arrivals))
+    return Schedule(name, nodes, in_order(outages), tuple(arrivals), is_open_ended=True)

@@ -25,7 +25,10 @@ class Accounting:
     notices: int
     losses: int  # engines that went before they were empty
     finished_under_notice: int  # documents
+    tokens_under_notice: int  # of the documents finished under it
+    notice_used_s: float  # seconds of notices in which documents were finished
     handed_back: int  # documents
+    dropped_tokens: int  # generated under notice, and not to be continued elsewhere
     longest_drain_s: float
     salvaged_tokens: int
     redone_documents: int
@@ -51,7 +54,10 @@ def read_accounting(output: Store) -> Accounting | None:
         notices=its.notices,
         losses=its.losses,
         finished_under_notice=its.finished_under_notice,
+        tokens_under_notice=its.tokens_under_notice,
+        notice_used_s=its.used_s,
         handed_back=its.handed_back,
+        dropped_tokens=its.dropped_tokens,
         longest_drain_s=its.longest_drain_s,
         salvaged_tokens=its.rework.salvaged_tokens,
         redone_documents=its.rework.documents + its.restarted_documents,

@@ -25,7 +25,6 @@ from pipeline.progress import Snapshot
 from pipeline.status import read_status
 
 HEAD_CPUS = 3  # besides one per coordinator: readers, Serve's controller, the driver's actors
-LIMIT_S = 3600.0
 POLL_S = 0.2
 
 
@@ -37,7 +36,7 @@ class Rehearsal:
     checkpoint: Path
     coordinators: int
     schedule: Schedule
-    limit_s: float = LIMIT_S  # a run that takes longer is stopped, and not proven
+    limit_s: float  # a run that takes longer is stopped, and not proven
 
 
 def rehearse(its: Rehearsal, say: Callable[[str], None]) -> Conduct:
@@ -132,7 +131,7 @@ class _Play:
 
     def _reason_to_stop(self, spent_s: float) -> str | None:
         if spent_s > self.its.limit_s:
-            return f"it has taken more than {self.its.limit_s:.0f} s"
+            return f"it has taken more than {self.its.limit_s:g} s: raise --limit"
         is_over = not (self.fleet.up or self.fleet.is_busy or self.clockwork.owes_returns)
         if is_over and self.share < 1.0:
             return "no node is left and none will come; a real run would wait for one"

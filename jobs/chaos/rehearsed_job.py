@@ -11,7 +11,7 @@ from jobs.demo.documents import Order, write_folder
 from jobs.spec import JobSpec
 from jobs.spec_file import load_spec
 from jobs.spec_spot import SpotSpec
-from jobs.spec_tiers import Replicas
+from jobs.spec_tiers import Replicas, TierSpec
 from jobs.spec_yaml import write_yaml
 
 BUNDLED = Path(__file__).with_name("job.yaml")
@@ -35,9 +35,23 @@ def users_job(file: Path, *, documents: int | None) -> JobSpec:
     return spec.model_copy(update={"input": spec.input.model_copy(update={"limit": limit})})
 
 
+def set_aside(spec: JobSpec) -> tuple[str, ...]:
+    """The fields of a job that say where its engines run, and that a rehearsal does not follow:
+    its nodes are all alike, and no label or GPU type of a real cluster is on them."""
+    tier = spec.chosen_tier
+    plain = TierSpec(name=tier.name, model=tier.model)
+    is_given = {
+        "accelerator": tier.accelerator != plain.accelerator,
+        "nodes": tier.nodes != plain.nodes,
+        "replicas.on_demand": tier.replicas.on_demand != plain.replicas.on_demand,
+    }
+    return tuple(f"tiers.{tier.name}.{field}" for field, given in is_given.items() if given)
+
+
 def write_rehearsed(spec: JobSpec, folder: Path, *, nodes: int) -> Path:
     """`spec` with its places in `folder` and one engine per node; gives the job file.
 
+    What `set_aside` names is left out: an engine that asks for a label waits for it forever.
     Every engine node offers one CPU and one GPU to Ray, whatever the machine has: so no engine
     lands on the head, whose room belongs to coordinators. Where there is a GPU, all engines share
     the first.
@@ -48,6 +62,7 @@ def write_rehearsed(spec: JobSpec, folder: Path, *, nodes: int) -> Path:
         update={
             "engine": chosen.engine.model_copy(update={"gpu_memory_utilization": share}),
             "accelerator": None,
+            "nodes": (),
             "num_gpus": 1.0,
             "num_cpus": 1.0,
             "replicas": Replicas(max=nodes),

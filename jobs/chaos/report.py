@@ -1,7 +1,8 @@
 """What a rehearsal came to: the proof, the account, the verdict.
 
-Boundary: pure; from what was done, what the objects prove and what the run counted.
-Invariant: a rehearsal has passed only when the run ended by itself and every document is proven.
+Boundary: pure; from what was done, what the objects prove and what the run counted. What speaks
+against a rehearsal is the judgement's matter.
+Invariant: a rehearsal has passed only when nothing speaks against it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from rich.table import Table
 from checkpoints.verify import Verdict
 from infra.spot.schedule import Schedule
 from jobs.chaos.accounting import Accounting
+from jobs.chaos.judgement import problems_of
 from jobs.chaos.timeline import Conduct
 from jobs.number_wording import count, duration, usd
 
@@ -32,17 +34,11 @@ class Report:
     @property
     def problems(self) -> tuple[str, ...]:
         """Why it has not passed; empty when it has."""
-        found = [] if self.conduct.problem is None else [self.conduct.problem]
-        if self.verdict is None:
-            return (*found, "nothing was planned, so there is nothing to prove")
-        found += self.verdict.problems
-        if not self.verdict.proven and not self.verdict.problems:
-            found.append(self.verdict.line())
-        return tuple(found)
+        return problems_of(self.schedule, self.conduct, self.verdict, self.accounting)
 
     @property
     def has_passed(self) -> bool:
-        """Whether nothing was lost and nothing is there twice."""
+        """Whether all of it was played, nothing was lost and nothing is there twice."""
         return not self.problems
 
     def fields(self) -> dict[str, Any]:
@@ -72,7 +68,9 @@ def account_table(report: Report) -> Table:
     table = Table("what interruptions did", "", box=None)
     table.columns[1].justify = "right"
     conduct, its = report.conduct, report.accounting
+    outages = len(report.schedule.outages)
     rows = {
+        "outages played": f"{count(outages - len(conduct.outages_left))} of {count(outages)}",
         "notices given": count(conduct.notices_given),
         "nodes that left by themselves in time": count(conduct.nodes_left),
         "nodes killed or switched off": count(conduct.nodes_killed),
@@ -87,9 +85,12 @@ def account_table(report: Report) -> Table:
             "engines that had notice": count(its.notices),
             "engines lost before they were empty": count(its.losses),
             "longest time from notice to empty": duration(its.longest_drain_s),
+            "seconds of notices used for work": f"{its.notice_used_s:,.1f}",
             "documents finished under notice": count(its.finished_under_notice),
+            "tokens finished under notice": count(its.tokens_under_notice),
             "documents handed back": count(its.handed_back),
             "tokens salvaged": count(its.salvaged_tokens),
+            "tokens dropped": count(its.dropped_tokens),
             "documents begun anew, at most": count(its.redone_documents),
             "tokens generated again, at most": count(its.redone_tokens),
             "engine seconds spent twice, at most": f"{its.redone_engine_s:,.1f}",

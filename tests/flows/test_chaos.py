@@ -12,11 +12,31 @@ import psutil
 import pytest
 
 from infra.local_cluster import MARKER
-from tests.flows.flow import ROOT, STARTED, wait_until, write_flow
+from jobs.chaos.judgement import OF_ENGINES
+from tests.flows.flow import MODELS, ROOT, STARTED, Flow, wait_until, write_flow
 
 pytestmark = pytest.mark.flow
 
 END_S = 420.0
+SCHEMA_TASK = {
+    "system": "Extract the fields as JSON.",
+    "prompt": "{{ text }}",
+    "output": {"type": "json", "schema_file": str(ROOT / "jobs/demo/schema.json")},
+    "sampling": {"max_tokens": 128},
+}
+ON_DEMAND_TIER = {
+    "name": "small",
+    "model": str(MODELS / "small"),
+    "engine": {
+        "max_model_len": 1024,
+        "max_num_seqs": 64,
+        "max_num_batched_tokens": 2048,
+        "dtype": "bfloat16",
+        "enforce_eager": True,
+    },
+    "nodes": [{"market": "on-demand"}],
+    "replicas": {"max": 2, "on_demand": 1},
+}
 ENOUGH = ("--nodes", "2", "--documents", "1500", "--back", "2")
 
 
@@ -122,3 +142,32 @@ def test_a_fleet_that_never_comes_back_ends_the_rehearsal_unproven(tmp_path: Pat
     assert isinstance(found["missing"], int)
     assert 0 < found["missing"] < 600
     assert "no node is left and none will come" in told(tmp_path)
+
+
+@pytest.mark.timeout(600)
+def test_a_storm_costs_answers_that_cannot_be_continued_no_document(tmp_path: Path) -> None:
+    flow = write_flow(
+        tmp_path, count=2000, rows_share=1.0, task=SCHEMA_TASK, tiers=[ON_DEMAND_TIER]
+    )
+    schedule = ("--schedule", "storm", "--nodes", "2", "--notice", "6", "--back", "2")
+    code, found = end(start(tmp_path, str(flow.job_file), *schedule), tmp_path)
+    assert (code, found["proven"], found["problems"]) == (0, True, [])
+    assert (found["documents"], found["missing"], found["duplicate"]) == (2000, 0, 0)
+    codes = {row["error_code"] for row in Flow(tmp_path / "out").rows()}
+    assert not codes & OF_ENGINES
+    assert (found["notices_given"], found["outages_left"]) == (2, [])
+    assert isinstance(found["notices"], int)
+    assert found["notices"] > 0
+    assert found["salvaged_tokens"] == 0  # an answer with a schema begins anew
+    documents, tokens = found["redone_documents"], found["redone_tokens"]
+    assert isinstance(documents, int)
+    assert documents >= 0
+    assert (tokens == 0) == (documents == 0)
+    assert "set aside" in told(tmp_path)  # or no node of the rehearsal would do for an engine
+
+
+@pytest.mark.timeout(600)
+def test_a_run_that_takes_longer_than_its_limit_has_not_passed(tmp_path: Path) -> None:
+    code, found = end(start(tmp_path, "--limit", "1", "--nodes", "1"), tmp_path)
+    assert (code, found["proven"]) == (1, False)
+    assert "more than 1 s: raise --limit" in told(tmp_path)

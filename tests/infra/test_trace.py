@@ -95,3 +95,8 @@ def test_a_trace_cannot_start_after_its_end_or_stand_still() -> None:
         trace.since(1200)
     with pytest.raises(ScheduleError, match="above 0"):
         trace.faster(0)
+
+
+def test_a_run_may_be_over_before_a_trace_is() -> None:
+    trace = parse_trace(trace_text([2, 1, 2, 0]))
+    assert replay(trace, name="t", nodes=2, seed=1, notice_s=5.0).is_open_ended
