@@ -5,7 +5,7 @@
 Each runs in a process of its own; one that fails is reported and does not hide the others, and the
 exit code is 1 then (a figure that misses its target is no failure: it is shown). Writes
 build/bench.json, where new figures of a benchmark replace its old ones, and bench-machine.json
-beside it. `--render` runs nothing and puts both into RESULTS.md. The full run takes about 12
+beside it. `--render` runs nothing and puts both into RESULTS.md. The full run takes about 40
 minutes on two quiet cores; `--quick` is for a look whether all works, its figures say little.
 """
 

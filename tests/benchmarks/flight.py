@@ -1,13 +1,17 @@
-"""Tokens that engines hold of unfinished answers, sampled inside the engine's process.
+"""The output tokens of an engine: all that it makes, and those of answers it has not finished.
 
-Boundary: reads vLLM's own request states, the same for every side; what dies with an engine is what
-its last sample says, at most `EVERY_S` old.
+Boundary: counts what vLLM's core gives out, inside the engine's process and the same for every
+side; asks nobody what became of a request, so tokens of requests that end, are handed back, are
+cancelled or die with the engine all count.
+Invariant: the tap has the tokens of an answer before anyone has the answer; of what an engine makes
+besides, it lacks the last `EVERY_S` seconds at most.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from tests.benchmarks.tap import NODE, Tap
@@ -17,11 +21,36 @@ EVERY_S = 0.2
 
 def begin(engine: Any, tap: Tap) -> asyncio.Task[None] | None:
     """Sample this `AsyncLLM` from now on; only on nodes that have a name."""
-    return asyncio.create_task(_sample(engine, tap)) if NODE in os.environ else None
+    if NODE not in os.environ:
+        return None
+    return asyncio.create_task(_sample(Meter(engine.output_processor, tap)))
 
 
-async def _sample(engine: Any, tap: Tap) -> None:
+class Meter:
+    """Sits where vLLM takes its core's tokens."""
+
+    def __init__(self, processor: Any, tap: Tap) -> None:
+        self._processor = processor
+        self._tap = tap
+        self._process = processor.process_outputs
+        self._generated = 0
+        processor.process_outputs = self._count
+
+    def note(self) -> None:
+        """Write down the tokens as they are now."""
+        states = self._processor.request_states.values()
+        in_flight = sum(its.detokenizer.num_output_tokens() for its in states if its.detokenizer)
+        self._tap.sampled(in_flight, self._generated)
+
+    def _count(self, outputs: Sequence[Any], *others: Any, **named: Any) -> Any:
+        self._generated += sum(len(one.new_token_ids) for one in outputs)
+        processed = self._process(outputs, *others, **named)
+        if any(one.finish_reason is not None for one in outputs):
+            self.note()
+        return processed
+
+
+async def _sample(meter: Meter) -> None:
     while True:
-        states = engine.output_processor.request_states.values()
-        tap.in_flight(sum(its.detokenizer.num_output_tokens() for its in states if its.detokenizer))
+        meter.note()
         await asyncio.sleep(EVERY_S)

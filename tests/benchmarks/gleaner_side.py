@@ -87,8 +87,12 @@ def write_job(
     *,
     has_confidence: bool = True,
     num_gpus: float = 0.0,
+    schema: Path | None = None,
 ) -> None:
-    """The job file of the comparison; `num_gpus` are those that Ray is to count per engine."""
+    """The job file of the comparison; `num_gpus` are those that Ray is to count per engine.
+
+    With a JSON `schema` answers have to fit it; otherwise any text will do.
+    """
     tier = {
         "name": "large",
         "model": str(MODEL),
@@ -102,6 +106,7 @@ def write_job(
         "task": {
             "system": SYSTEM_PROMPT,
             "prompt": "{{ text }}",
+            "output": {"type": "text"} if schema is None else _json_output(schema),
             "sampling": {"max_tokens": MAX_TOKENS},
             "confidence": has_confidence,
         },
@@ -112,6 +117,10 @@ def write_job(
         "spot": {"source": "none"},
     }
     folder.job_file.write_text(yaml.safe_dump(job))
+
+
+def _json_output(schema: Path) -> dict[str, str]:
+    return {"type": "json", "schema_file": str(schema)}
 
 
 def main(arguments: list[str]) -> int:

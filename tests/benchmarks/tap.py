@@ -31,12 +31,13 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
-class InFlight:
-    """Tokens of unfinished answers that one engine held, at a unix time."""
+class Sample:
+    """One engine at a unix time, in output tokens."""
 
     unix_s: float
     node: str
-    tokens: int
+    in_flight: int  # of the answers that it has not finished
+    generated: int  # all that it has made so far, whatever became of them
 
 
 class Tap:
@@ -55,9 +56,9 @@ class Tap:
         now_s = time.time()
         self._file.write("".join(f"{ANSWER} {now_s:.4f} {one}\n" for one in documents))
 
-    def in_flight(self, tokens: int) -> None:
-        """So many tokens of unfinished answers are in the engine now."""
-        self._file.write(f"{FLIGHT} {time.time():.4f} {tokens}\n")
+    def sampled(self, in_flight: int, generated: int) -> None:
+        """So many tokens of unfinished answers are in the engine now, and so many it has made."""
+        self._file.write(f"{FLIGHT} {time.time():.4f} {in_flight} {generated}\n")
 
 
 def answers(folder: Path) -> list[Answered]:
@@ -66,8 +67,8 @@ def answers(folder: Path) -> list[Answered]:
     return sorted(found, key=lambda one: one.unix_s)
 
 
-def flights(folder: Path) -> list[list[InFlight]]:
-    """The samples of every engine, in the order of time."""
+def flights(folder: Path) -> list[list[Sample]]:
+    """The samples of every engine that has any, in the order of time."""
     return [samples for file in folder.glob("*.log") if (samples := list(_samples(file)))]
 
 
@@ -105,13 +106,14 @@ def lost(answered: list[Answered], killed_unix_s: float) -> int:
     return len(before & after)
 
 
-def _samples(file: Path) -> Iterator[InFlight]:
+def _samples(file: Path) -> Iterator[Sample]:
     node = NO_NODE
-    for kind, unix_s, name in _lines_of(file):
+    for kind, unix_s, rest in _lines_of(file):
         if kind == READY:
-            node = name
+            node = rest
         elif kind == FLIGHT:
-            yield InFlight(unix_s, node, int(name))
+            in_flight, generated = rest.split()
+            yield Sample(unix_s, node, int(in_flight), int(generated))
 
 
 def _lines(folder: Path) -> list[tuple[str, float, str]]:
