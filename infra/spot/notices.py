@@ -56,6 +56,17 @@ class Notice:
     kind: str  # in the cloud's own word
     deadline_unix_s: float | None  # None for a rebalance
     id: str = ""  # where the cloud tells several of a kind apart; names the notice to it
+    is_deadline_assumed: bool = False  # the cloud gives none: it counts from the reading
+
+    def counted_from(self, told_unix_s: float, read_unix_s: float) -> Notice:
+        """With an assumed deadline that counts from the first moment it may have been told at.
+
+        Not earlier than the reading itself: until then the machine did stand.
+        """
+        if self.deadline_unix_s is None or not self.is_deadline_assumed:
+            return self
+        earlier_s = max(0.0, read_unix_s - told_unix_s)
+        return replace(self, deadline_unix_s=max(read_unix_s, self.deadline_unix_s - earlier_s))
 
     def seen_from(self, clock_ahead_s: float) -> Notice:
         """By a clock from whose view the writer's is so far ahead."""
@@ -111,7 +122,7 @@ def aws_lifecycle_state(body: str, now_unix_s: float) -> Notice | None:
     """One word. AWS says no time: a group waits for its lifecycle hooks, if it has any."""
     state = body.strip()
     if state in LEAVES_GROUP:
-        return Notice(Event.INTERRUPTION, state, now_unix_s + UNTIMED_S)
+        return _untimed(state, now_unix_s + UNTIMED_S)
     if state in STAYS_IN_GROUP:
         return None
     raise GarbledNoticeError("a lifecycle state that is not known")
@@ -121,7 +132,7 @@ def gcp_preempted(body: str, now_unix_s: float, notice_s: float) -> Notice | Non
     """TRUE or FALSE; `notice_s` is how long before the machine's end it becomes TRUE."""
     match body.strip():
         case "TRUE":
-            return Notice(Event.INTERRUPTION, "preempted", now_unix_s + notice_s)
+            return _untimed("preempted", now_unix_s + notice_s)
         case "FALSE":
             return None
     raise GarbledNoticeError("instance/preempted is neither TRUE nor FALSE")
@@ -131,7 +142,7 @@ def gcp_maintenance(body: str, now_unix_s: float) -> Notice | None:
     """NONE, or what happens to the machine; a migration is survived."""
     match body.strip():
         case "TERMINATE_ON_HOST_MAINTENANCE" as kind:
-            return Notice(Event.INTERRUPTION, kind, now_unix_s + MAINTENANCE_S)
+            return _untimed(kind, now_unix_s + MAINTENANCE_S)
         case "NONE" | "MIGRATE_ON_HOST_MAINTENANCE":
             return None
     raise GarbledNoticeError("a maintenance event that is not known")
@@ -141,7 +152,7 @@ def azure_events(body: str, machine: str, now_unix_s: float) -> list[Notice]:
     """Scheduled events that end `machine`; those of its neighbours come in the same body."""
     events = _read(_AzureEvents.model_validate_json, body, "scheduled events").Events
     return [
-        Notice(Event.INTERRUPTION, one.EventType, _azure_deadline(one, now_unix_s), one.EventId)
+        _azure_notice(one, now_unix_s)
         for one in events
         if one.EventType in ENDS_MACHINE
         and one.EventStatus != "Completed"
@@ -153,28 +164,32 @@ def own_notices(body: str, now_unix_s: float) -> list[Notice]:
     """Gleaner's own format: a JSON list, empty for nothing.
 
     `[{"event": "interruption", "deadline_unix_s": 1767225600}]`; `event` may be `rebalance`, an
-    interruption without a deadline has `UNTIMED_S` from when it is read, and `id` tells several
-    apart.
+    interruption without a deadline is assumed to have `UNTIMED_S`, and `id` tells several apart.
     """
     found = _read(_OWN.validate_json, body, "a list of notices")
-    return [
-        Notice(one.event, one.event.value, _own_deadline(one, now_unix_s), one.id) for one in found
-    ]
+    return [_own_notice(one, now_unix_s) for one in found]
 
 
-def _own_deadline(notice: _OwnNotice, now_unix_s: float) -> float | None:
-    if notice.event is Event.REBALANCE:
-        return None
-    given = notice.deadline_unix_s
-    return now_unix_s + UNTIMED_S if given is None else given
+def _own_notice(found: _OwnNotice, now_unix_s: float) -> Notice:
+    kind = found.event.value
+    if found.event is Event.REBALANCE:
+        return Notice(found.event, kind, None, found.id)
+    if found.deadline_unix_s is None:
+        return _untimed(kind, now_unix_s + UNTIMED_S, found.id)
+    return Notice(found.event, kind, found.deadline_unix_s, found.id)
 
 
-def _azure_deadline(event: _AzureEvent, now_unix_s: float) -> float:
+def _azure_notice(event: _AzureEvent, now_unix_s: float) -> Notice:
+    kind, name = event.EventType, event.EventId
     if event.EventStatus == "Started":
-        return now_unix_s
+        return Notice(Event.INTERRUPTION, kind, now_unix_s, name)
     if not event.NotBefore:
-        return now_unix_s + UNTIMED_S
-    return http_date(event.NotBefore).timestamp()
+        return _untimed(kind, now_unix_s + UNTIMED_S, name)
+    return Notice(Event.INTERRUPTION, kind, http_date(event.NotBefore).timestamp(), name)
+
+
+def _untimed(kind: str, deadline_unix_s: float, name: str = "") -> Notice:
+    return Notice(Event.INTERRUPTION, kind, deadline_unix_s, name, is_deadline_assumed=True)
 
 
 def http_date(text: str) -> datetime:

@@ -58,10 +58,19 @@ def live_nodes() -> list[LiveNode]:
     ]
 
 
-def empty_nodes() -> frozenset[str]:
-    """Nodes, by hex id, of whose CPUs, GPUs and other resources nothing is taken.
+@dataclass(frozen=True, slots=True)
+class Occupancy:
+    """What is taken of Ray's nodes."""
 
-    What takes none, a sentinel for one, is not seen; a node that Ray has just met is left out.
+    nodes: int  # that Ray has now
+    empty: frozenset[str]  # by hex id
+
+
+def occupancy() -> Occupancy:
+    """Which nodes are empty: of their CPUs, GPUs and other resources nothing is taken.
+
+    What takes none, a sentinel for one, is not seen; a node that Ray has just met is not empty. Ray
+    2.60 answers for all nodes or none, so that this costs its control service work for each.
 
     Raises:
         ConnectionError: Ray's control service does not answer.
@@ -71,25 +80,27 @@ def empty_nodes() -> frozenset[str]:
         total_by_node = ray_state.total_resources_per_node()
     except (ray.exceptions.RayError, OSError) as error:
         raise ConnectionError(f"Ray's control service does not answer: {error}") from error
-    return frozenset(
+    empty = frozenset(
         node_id
         for node_id, total in total_by_node.items()
         if node_id in free_by_node
         and all(free_by_node[node_id].get(name, 0.0) > have - LEAST for name, have in total.items())
     )
+    return Occupancy(len(total_by_node), empty)
 
 
-def drain(node_id: str, deadline_unix_s: float | None, reason: str) -> None:
+def drain(node_id: str, deadline_unix_s: float | None, reason: str) -> int:
     """Tell Ray that a node goes: nothing new is placed there, Serve starts replacements.
 
     `node_id` in hex. Without a deadline the node is cordoned: what runs there may end in its own
-    time. A second call replaces the deadline of the first.
+    time. A second call replaces the deadline of the first. Returns how many nodes Ray has.
 
     Raises:
         DrainRefusedError: Ray refused, or knows no such node.
         ConnectionError: Ray's control service does not answer.
     """
-    if node_id not in {node.id for node in live_nodes()}:
+    live = {node.id for node in live_nodes()}
+    if node_id not in live:
         raise DrainRefusedError(f"Ray has no live node {node_id}")  # Ray itself would say nothing
     deadline_ms = 0 if deadline_unix_s is None else max(1, round(deadline_unix_s * 1000))
     try:
@@ -103,6 +114,7 @@ def drain(node_id: str, deadline_unix_s: float | None, reason: str) -> None:
         raise ConnectionError(f"Ray's control service does not answer: {error}") from error
     if not is_accepted:
         raise DrainRefusedError(f"Ray does not drain {node_id}: {refusal}")
+    return len(live)
 
 
 def draining() -> dict[str, float]:

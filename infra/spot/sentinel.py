@@ -5,13 +5,16 @@ what was ordered, so that a sentinel that starts anew, or a drain ordered by som
 nothing.
 Invariants: the earliest deadline holds, however often a notice is read and whatever its body says
 later. Nothing ends a drain: Ray 2.60 cannot, so a notice that is withdrawn is only told. A source
-that fails is asked again and hides no other. Once the node is drained and empty the sentinel goes,
+that fails is asked again and hides no other. A deadline that a cloud does not give counts from the
+last answer without the notice: the machine may have been told right after it. Once the node is
+drained and empty, and its cloud knows, or the drain's deadline has passed, the sentinel goes,
 because Ray does not let a node leave while anything runs there.
 """
 
 from __future__ import annotations
 
 import logging
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -25,6 +28,8 @@ LOGGER = logging.getLogger(__name__)
 EARLIER_S = 4.0  # Ray counts a death after the drain's deadline as expected, one before it not
 SAME_S = 1.0  # deadlines that differ by less are one: bodies have whole seconds, and clocks drift
 DRAINING_POLL_S = 1.0  # an empty node is paid for until its sentinel has seen that it is empty
+LOOKS_PER_S = 50.0  # that Ray's control service gets from all draining nodes together
+JITTER = 0.25  # nodes that are told together do not look together
 
 
 class Node(Protocol):
@@ -38,6 +43,9 @@ class Node(Protocol):
 
     def is_empty(self) -> bool:
         """Whether no work holds a part of it."""
+
+    def cluster_nodes(self) -> int:
+        """How many nodes were in its cluster when it was last drained or seen empty or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +66,16 @@ class Drain:
 
 
 Key = tuple[str, str]  # kind and id of a notice, of one source
+
+
+def look_wait_s(nodes: int, phase: float) -> float:
+    """Between two looks of a draining node at Ray, which answers for all `nodes` of the cluster.
+
+    `phase`, 0 to 1, is the node's own: it spreads the looks of a large cluster by `JITTER`.
+    """
+    if nodes <= LOOKS_PER_S * DRAINING_POLL_S:
+        return DRAINING_POLL_S
+    return nodes / LOOKS_PER_S * (1 + JITTER * phase)
 
 
 def merge(
@@ -110,6 +128,12 @@ class Sentinel:
         self._known: dict[str, dict[Key, Noticed]] = {source.name: {} for source in sources}
         self._withdrawn: list[Noticed] = []
         self._troubles: dict[str, set[str]] = {}
+        self._read_unix_s: dict[str, float] = {}  # when a source last answered
+        self._phase = zlib.crc32(node_id.encode()) / 2**32
+        self._looked_unix_s = 0.0
+        self._look_wait_s = 0.0
+        self._leaves_by_unix_s: float | None = None  # once the node is drained and empty
+        self._acknowledged: set[tuple[str, Key]] = set()
 
     def noticed(self) -> tuple[Noticed, ...]:
         """Everything announced so far, also what was withdrawn."""
@@ -117,8 +141,20 @@ class Sentinel:
 
     def step(self, now_unix_s: float) -> float | None:
         """Ask every source and act; seconds until the next step, None when there is none."""
-        for source in self._sources:
-            self._read(source, now_unix_s)
+        has_news = [self._read(source, now_unix_s) for source in self._sources]
+        if self._leaves_by_unix_s is None:
+            looked_s = now_unix_s - self._looked_unix_s
+            if any(has_news) or not 0 <= looked_s < self._look_wait_s:
+                self._look(now_unix_s)
+        if self._leaves_by_unix_s is None:
+            due_s = self._looked_unix_s + self._look_wait_s - now_unix_s
+            return min(self._poll_s, due_s) if due_s > 0 else self._poll_s
+        if self._acknowledge() or now_unix_s >= self._leaves_by_unix_s:
+            return None
+        return min(self._poll_s, DRAINING_POLL_S)
+
+    def _look(self, now_unix_s: float) -> None:
+        self._looked_unix_s, self._look_wait_s = now_unix_s, DRAINING_POLL_S
         try:
             drains_until = self._node.drains_until()
             order = decide(
@@ -126,27 +162,35 @@ class Sentinel:
             )
             if order is not None:
                 self._drain(order)
-            elif drains_until is not None and self._node.is_empty():
-                self._acknowledge()
-                return None
+            elif drains_until is not None:
+                self._look_wait_s = self._draining_wait_s()  # also where Ray fails now
+                if self._node.is_empty():
+                    self._leaves_by_unix_s = drains_until
+            is_draining = order is not None or drains_until is not None
+            self._look_wait_s = self._draining_wait_s() if is_draining else 0.0
         except (ConnectionError, DrainRefusedError) as error:
             self._tell("Ray", error)
-            return min(self._poll_s, DRAINING_POLL_S)
-        self._recovered("Ray")
-        is_draining = order is not None or drains_until is not None
-        return min(self._poll_s, DRAINING_POLL_S) if is_draining else self._poll_s
+        else:
+            self._recovered("Ray")
+
+    def _draining_wait_s(self) -> float:
+        return look_wait_s(self._node.cluster_nodes(), self._phase)
 
     def _current(self) -> list[Noticed]:
         return [one for found in self._known.values() for one in found.values()]
 
-    def _read(self, source: Source, now_unix_s: float) -> None:
+    def _read(self, source: Source, now_unix_s: float) -> bool:
+        """Whether there is anything new."""
         before = self._known[source.name]
         try:
-            read = source.read(now_unix_s)
+            found = source.read(now_unix_s)
         except SourceError as error:
             self._tell(source.name, error)
-            return
+            return False
         self._recovered(source.name)
+        told_unix_s = self._read_unix_s.get(source.name, now_unix_s - self._poll_s)
+        self._read_unix_s[source.name] = now_unix_s
+        read = [notice.counted_from(told_unix_s, now_unix_s) for notice in found]
         after = merge(before, read, self._node_id, source.name, now_unix_s)
         self._known = self._known | {source.name: after}
         for key in after.keys() - before.keys():
@@ -158,19 +202,32 @@ class Sentinel:
                 source.name,
                 before[key].notice,
             )
+        return after != before
 
     def _drain(self, order: Drain) -> None:
         announced = ", ".join(f"{one.source}: {one.notice.kind}" for one in self._current())
         self._node.drain(order.deadline_unix_s, announced)
         LOGGER.warning("told Ray to drain this node until %s", order.deadline_unix_s)
 
-    def _acknowledge(self) -> None:
-        by_name = {source.name: source for source in self._sources}
-        for one in self._current():
-            try:
-                by_name[one.source].acknowledge(one.notice)
-            except SourceError as error:  # the machine is then taken at its deadline
-                self._tell(one.source, error)
+    def _acknowledge(self) -> bool:
+        """Whether every cloud knows that the machine may be taken."""
+        for source in self._sources:
+            for key, one in self._known[source.name].items():
+                if (source.name, key) not in self._acknowledged:
+                    self._tell_cloud(source, key, one.notice)
+        return self._acknowledged >= {
+            (name, key) for name, known in self._known.items() for key in known
+        }
+
+    def _tell_cloud(self, source: Source, key: Key, notice: Notice) -> None:
+        whom = f"{source.name} (acknowledgement)"
+        try:
+            source.acknowledge(notice)
+        except SourceError as error:
+            self._tell(whom, error)
+            return
+        self._recovered(whom)
+        self._acknowledged.add((source.name, key))
 
     def _tell(self, whom: str, error: Exception) -> None:
         told = self._troubles.setdefault(whom, set())

@@ -25,7 +25,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from infra.spot.address import Place, is_own
 from infra.spot.detect import read_firmware, sources_of
-from infra.spot.ray_nodes import LiveNode, drain, draining, empty_nodes, live_nodes
+from infra.spot.ray_nodes import LiveNode, drain, draining, live_nodes, occupancy
 from infra.spot.sentinel import Noticed, Sentinel
 from infra.spot.settings import NONE, SpotSettings
 
@@ -35,6 +35,8 @@ END_S = 10.0  # a look that is under way ends within this
 IDLE_S = 30.0  # without work, before a node's sentinel ends
 CLOUD_POLL_S = 5.0  # what AWS advises
 OWN_POLL_S = 1.0
+# What Ray's calls raise: errors of its own, and built-in ones for some states of its services.
+RAY_ERRORS = (ray.exceptions.RayError, OSError, ValueError)
 
 
 class RayNode:
@@ -42,6 +44,7 @@ class RayNode:
 
     def __init__(self, node_id: str) -> None:
         self._id = node_id
+        self._nodes = 1
 
     def drains_until(self) -> float | None:
         """As Ray has it."""
@@ -49,11 +52,17 @@ class RayNode:
 
     def drain(self, deadline_unix_s: float | None, reason: str) -> None:
         """Tell Ray."""
-        drain(self._id, deadline_unix_s, reason)
+        self._nodes = drain(self._id, deadline_unix_s, reason)
 
     def is_empty(self) -> bool:
         """Whether no resource of it is taken."""
-        return self._id in empty_nodes()
+        found = occupancy()
+        self._nodes = found.nodes
+        return self._id in found.empty
+
+    def cluster_nodes(self) -> int:
+        """As many as Ray had at the last of these calls, at first 1."""
+        return self._nodes
 
 
 class HeadNode:
@@ -74,6 +83,10 @@ class HeadNode:
     def is_empty(self) -> bool:
         """Never: its sentinel stays."""
         return False
+
+    def cluster_nodes(self) -> int:
+        """Itself: it asks Ray for nothing."""
+        return 1
 
 
 class NodeSentinel:
@@ -133,8 +146,8 @@ class Sentinels:
         while not self._ending.is_set():
             try:
                 self._look()
-            except Exception:  # whatever it is: who stops looking misses the next node
-                LOGGER.exception("cannot look after the sentinels; trying again")
+            except RAY_ERRORS as error:
+                LOGGER.warning("cannot look after the sentinels; trying again: %s", error)
             self._ending.wait(LOOK_S)
 
     def end(self) -> None:
@@ -149,7 +162,7 @@ class Sentinels:
     def _look(self) -> None:
         live = {node.id: node for node in live_nodes()}
         going = draining().keys()  # Ray places nothing there, and their sentinels end by themselves
-        busy = live.keys() - empty_nodes()
+        busy = live.keys() - occupancy().empty
         self._worked_s = last_worked(self._worked_s, busy, time.monotonic())
         at_work = self._worked_s.keys()
         for node_id in self._watches.keys() - live.keys():
@@ -189,8 +202,8 @@ class Sentinels:
     def _stop(self, node_id: str) -> None:
         try:
             ray.kill(self._watches.pop(node_id).actor)
-        except Exception:  # whatever it is: it ends with this driver anyway
-            LOGGER.exception("cannot end the sentinel of node %s", node_id)
+        except RAY_ERRORS as error:  # it ends with this driver anyway
+            LOGGER.warning("cannot end the sentinel of node %s: %s", node_id, error)
 
 
 def last_worked(before_s: Mapping[str, float], busy: Set[str], now_s: float) -> dict[str, float]:

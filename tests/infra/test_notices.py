@@ -33,6 +33,10 @@ PARSERS: dict[str, Callable[[str], object]] = {
 }
 
 
+def untimed(kind: str, deadline_unix_s: float, name: str = "") -> Notice:
+    return Notice(Event.INTERRUPTION, kind, deadline_unix_s, name, is_deadline_assumed=True)
+
+
 @pytest.mark.parametrize("action", ["terminate", "stop", "hibernate"])
 def test_an_instance_action_ends_the_machine_at_its_time(action: str) -> None:
     body = f'{{"action": "{action}", "time": "2023-11-14T22:15:20Z"}}'
@@ -50,17 +54,17 @@ def test_a_rebalance_recommendation_has_no_deadline() -> None:
 )
 def test_a_machine_that_its_group_ends_has_to_go(state: str, leaves: bool) -> None:
     found = aws_lifecycle_state(state + "\n", NOW)
-    assert found == (Notice(Event.INTERRUPTION, state, NOW + 30) if leaves else None)
+    assert found == (untimed(state, NOW + 30) if leaves else None)
 
 
 def test_a_preempted_machine_has_as_long_as_it_was_made_with() -> None:
-    assert gcp_preempted("TRUE", NOW, 120) == Notice(Event.INTERRUPTION, "preempted", LATER)
+    assert gcp_preempted("TRUE", NOW, 120) == untimed("preempted", LATER)
     assert gcp_preempted("FALSE", NOW, 120) is None
 
 
 def test_maintenance_that_ends_the_machine_gives_a_minute_and_a_migration_is_survived() -> None:
     kind = "TERMINATE_ON_HOST_MAINTENANCE"
-    assert gcp_maintenance(kind, NOW) == Notice(Event.INTERRUPTION, kind, NOW + 60)
+    assert gcp_maintenance(kind, NOW) == untimed(kind, NOW + 60)
     assert gcp_maintenance("MIGRATE_ON_HOST_MAINTENANCE", NOW) is None
     assert gcp_maintenance("NONE", NOW) is None
 
@@ -100,6 +104,11 @@ def test_an_azure_event_that_is_survived_or_a_neighbours_is_none(body: str) -> N
 def test_an_azure_event_that_has_started_leaves_no_time() -> None:
     [found] = azure_events(azure_body(status="Started", time=""), "vm1", NOW)
     assert found.deadline_unix_s == NOW
+    assert not found.is_deadline_assumed
+
+
+def test_an_azure_event_without_a_time_has_an_assumed_one() -> None:
+    assert azure_events(azure_body(time=""), "vm1", NOW) == [untimed("Preempt", NOW + 30, "e1")]
 
 
 def test_ones_own_notices_are_a_list() -> None:
@@ -109,7 +118,7 @@ def test_ones_own_notices_are_a_list() -> None:
     )
     assert own_notices(body, NOW) == [
         Notice(Event.INTERRUPTION, "interruption", LATER, "7"),
-        Notice(Event.INTERRUPTION, "interruption", NOW + 30),
+        untimed("interruption", NOW + 30),
         Notice(Event.REBALANCE, "rebalance", None),
     ]
     assert own_notices("[]", NOW) == []
@@ -149,3 +158,21 @@ def test_a_deadline_is_translated_to_the_nodes_clock() -> None:
     assert notice.seen_from(100.0).deadline_unix_s == LATER - 100
     rebalance = Notice(Event.REBALANCE, "rebalance", None)
     assert rebalance.seen_from(100.0) == rebalance
+
+
+def test_an_assumed_deadline_counts_from_when_the_machine_may_have_been_told() -> None:
+    assert untimed("stop", NOW + 30).counted_from(NOW - 5, NOW).deadline_unix_s == NOW + 25
+
+
+def test_a_machine_that_still_stands_has_no_deadline_before_now() -> None:
+    assert untimed("stop", NOW + 30).counted_from(NOW - 500, NOW).deadline_unix_s == NOW
+
+
+def test_a_clock_that_was_set_back_makes_no_deadline_later() -> None:
+    assert untimed("stop", NOW + 30).counted_from(NOW + 500, NOW).deadline_unix_s == NOW + 30
+
+
+@pytest.mark.parametrize("deadline_unix_s", [LATER, None])
+def test_a_deadline_that_the_cloud_gives_is_kept(deadline_unix_s: float | None) -> None:
+    notice = Notice(Event.INTERRUPTION, "stop", deadline_unix_s)
+    assert notice.counted_from(NOW - 5, NOW) == notice

@@ -12,8 +12,8 @@ from infra.spot.ray_nodes import (
     LiveNode,
     drain,
     draining,
-    empty_nodes,
     live_nodes,
+    occupancy,
     own_deadline,
 )
 
@@ -77,7 +77,7 @@ def test_ray_still_has_what_is_used_of_it() -> None:
 
 
 def test_a_node_is_drained_until_its_deadline(gcs: Gcs) -> None:
-    drain(HERE, 1_700_000_000.25, "why")
+    assert drain(HERE, 1_700_000_000.25, "why") == 1
     assert gcs.drained == [(HERE, 2, "why", 1_700_000_000_250)]
 
 
@@ -150,4 +150,5 @@ def test_a_node_is_empty_when_all_it_has_is_free(
         found = {} if amounts is None else {HERE: amounts}
         name = f"{name}_resources_per_node"
         monkeypatch.setattr(ray_nodes.ray_state, name, lambda found=found: found)
-    assert empty_nodes() == ({HERE} if empty else set())
+    assert occupancy().empty == ({HERE} if empty else set())
+    assert occupancy().nodes == (0 if total is None else 1)

@@ -4,91 +4,14 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
 
 import pytest
 
-from infra.spot.notices import (
-    Event,
-    GarbledNoticeError,
-    Notice,
-    SilentSourceError,
-    SourceError,
-)
+from infra.spot.notices import GarbledNoticeError, SilentSourceError
 from infra.spot.ray_nodes import DrainRefusedError
 from infra.spot.sentinel import EARLIER_S, Drain, Sentinel, decide
 from infra.spot.settings import OnRebalance
-from infra.spot.sources.source import Source
-
-NOW = 1_700_000_000.0
-POLL_S = 5.0
-REBALANCE = Notice(Event.REBALANCE, "rebalance", None)
-
-
-def interruption(in_s: float, kind: str = "terminate", name: str = "") -> Notice:
-    return Notice(Event.INTERRUPTION, kind, NOW + in_s, name)
-
-
-class FakeNode:
-    """Ray's view of one node, with the calls that were made."""
-
-    def __init__(self) -> None:
-        self.until: float | None = None
-        self.empty = False
-        self.error: Exception | None = None
-        self.drained: list[float | None] = []
-
-    def drains_until(self) -> float | None:
-        if self.error is not None:
-            raise self.error
-        return self.until
-
-    def drain(self, deadline_unix_s: float | None, reason: str) -> None:
-        assert reason
-        self.drained.append(deadline_unix_s)
-        self.until = math.inf if deadline_unix_s is None else deadline_unix_s
-
-    def is_empty(self) -> bool:
-        return self.empty
-
-
-class FakeSource:
-    """Shows what it is told to show."""
-
-    def __init__(self, name: str = "fake") -> None:
-        self.shown: Sequence[Notice] = ()
-        self.error: SourceError | None = None
-        self.refuses = False
-        self.acknowledged: list[Notice] = []
-        self.source = Source(name, self.read, self.acknowledge)
-
-    def read(self, now_unix_s: float) -> Sequence[Notice]:
-        if self.error is not None:
-            raise self.error
-        return self.shown
-
-    def acknowledge(self, notice: Notice) -> None:
-        if self.refuses:
-            raise SilentSourceError("answered 500 to an acknowledgement")
-        self.acknowledged.append(notice)
-
-
-class World:
-    """A sentinel with its node and two sources."""
-
-    def __init__(self, on_rebalance: OnRebalance = OnRebalance.CORDON) -> None:
-        self.node, self.source, self.other = FakeNode(), FakeSource(), FakeSource("other")
-        sources = (self.source.source, self.other.source)
-        self.sentinel = Sentinel("ab12", self.node, sources, on_rebalance, POLL_S)
-        self.now = NOW
-
-    def show(self, *notices: Notice) -> float | None:
-        self.source.shown = notices
-        return self.step()
-
-    def step(self) -> float | None:
-        self.now += POLL_S
-        return self.sentinel.step(self.now)
+from tests.infra.sentinel_world import NOW, POLL_S, REBALANCE, World, interruption
 
 
 def test_a_node_without_notices_is_left_alone() -> None:
@@ -260,9 +183,30 @@ def test_the_cloud_is_told_when_the_node_is_empty_and_not_before() -> None:
     assert world.source.acknowledged == [interruption(120, "Preempt", "e1")]
 
 
-def test_a_cloud_that_takes_no_acknowledgement_keeps_no_node() -> None:
+def test_an_acknowledgement_that_failed_is_tried_until_it_succeeds_and_told_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World()
+    first, second = interruption(120, "Preempt", "e1"), interruption(120, "Preempt", "e2")
+    world.other.shown = [second]
+    world.source.refuses = True
+    world.show(first)
+    world.node.empty = True
+    with caplog.at_level(logging.WARNING):
+        assert [world.step(), world.step()] == [1.0, 1.0]
+    told = [record.getMessage() for record in caplog.records]
+    assert [text for text in told if "acknowledgement" in text] == [
+        "fake (acknowledgement): answered 500 to an acknowledgement; asking again"
+    ]
+    world.source.refuses = False
+    assert world.step() is None
+    assert (world.source.acknowledged, world.other.acknowledged) == ([first], [second])
+
+
+def test_a_cloud_that_takes_no_acknowledgement_keeps_no_node_beyond_its_deadline() -> None:
     world = World()
     world.source.refuses = True
     world.show(interruption(120, "Preempt", "e1"))
     world.node.empty = True
-    assert world.step() is None
+    assert world.step() == 1.0
+    assert world.step(NOW + 120 - EARLIER_S - world.now) is None

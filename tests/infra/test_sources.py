@@ -71,7 +71,7 @@ def test_aws_announces_nothing_then_everything(metadata: LocalMetadata) -> None:
     assert announced(sources, now) == [
         Notice(Event.INTERRUPTION, "stop", 1_800_000_000),
         Notice(Event.REBALANCE, "rebalance", None),
-        Notice(Event.INTERRUPTION, "Terminated", now + 30),
+        Notice(Event.INTERRUPTION, "Terminated", now + 30, is_deadline_assumed=True),
     ]
     metadata.clear("a")
     assert announced(sources, now) == []

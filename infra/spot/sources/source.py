@@ -20,9 +20,10 @@ def _nothing(_: Notice) -> None:
 class Source:
     """How one kind of notice is read, and answered where the cloud waits for an answer.
 
-    `read(now_unix_s)` gives what is announced now, deadlines by the node's own clock; it takes
-    seconds at most and raises SourceError. `acknowledge(notice)` tells the cloud that it may take
-    the machine before the deadline; it raises SourceError too.
+    `read(now_unix_s)` gives what is announced now, deadlines by the node's own clock, assumed
+    ones counted from `now_unix_s`; it takes seconds at most and raises SourceError.
+    `acknowledge(notice)` tells the cloud that it may take the machine before the deadline; it
+    raises SourceError too.
     """
 
     name: str
