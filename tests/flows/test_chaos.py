@@ -37,7 +37,7 @@ ON_DEMAND_TIER = {
     "nodes": [{"market": "on-demand"}],
     "replicas": {"max": 2, "on_demand": 1},
 }
-ENOUGH = ("--nodes", "2", "--documents", "1500", "--back", "2")
+ENOUGH = ("--nodes", "2", "--documents", "1500", "--notice", "20", "--back", "2")
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:

@@ -62,10 +62,12 @@ class FakeSource:
         self.shown: Sequence[Notice] = ()
         self.error: SourceError | None = None
         self.refuses = False
+        self.reads = 0
         self.acknowledged: list[Notice] = []
         self.source = Source(name, self.read, self.acknowledge)
 
     def read(self, now_unix_s: float) -> Sequence[Notice]:
+        self.reads += 1
         if self.error is not None:
             raise self.error
         return self.shown

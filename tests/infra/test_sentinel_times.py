@@ -68,6 +68,7 @@ def test_a_node_of_a_large_cluster_looks_seldom_and_reads_its_sources_as_before(
     world.node.fails_when_asked = fails
     world.show(interruption(120))
     world.steps(100)
+    assert world.source.reads >= 100 / POLL_S
     assert 100 / (20 * (1 + JITTER)) - 1 <= world.node.looks <= 5
     world.node.fails_when_asked, world.node.empty = False, True
     world.steps(20 * (1 + JITTER))

@@ -21,8 +21,9 @@ class Source:
     """How one kind of notice is read, and answered where the cloud waits for an answer.
 
     `read(now_unix_s)` gives what is announced now, deadlines by the node's own clock, assumed
-    ones counted from `now_unix_s`; it takes seconds at most and raises SourceError. `acknowledge(notice)` tells the cloud that it may take
-    the machine before the deadline; it raises SourceError too.
+    ones counted from `now_unix_s`; it takes seconds at most and raises SourceError.
+    `acknowledge(notice)` tells the cloud that it may take the machine before the deadline; it
+    raises SourceError too.
     """
 
     name: str
