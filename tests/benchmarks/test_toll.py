@@ -14,7 +14,7 @@ def engine(node: int, *samples: tuple[float, int, int]) -> list[Sample]:
 
 NOTICED = NodeEvent(10.0, 1, Happened.NOTICED, 20.0)
 KILLED = NodeEvent(20.0, 1, Happened.KILLED)
-LEAVES = engine(1, (1.0, 0, 0), (8.0, 40, 500), (9.9, 50, 700), (10.1, 60, 720), (19.0, 0, 900))
+LEAVES = engine(1, (1.0, 0, 0), (8.0, 40, 500), (9.9, 50, 700), (10.1, 60, 720), (19.0, 7, 900))
 STAYS = engine(2, (1.0, 0, 0), (9.9, 55, 650), (30.0, 0, 2000))
 REPLACES = engine(1, (25.0, 5, 5), (30.0, 0, 300))
 
