@@ -35,6 +35,7 @@ class Accounting:
     restarted_documents: int
     redone_tokens: int
     redone_engine_s: float
+    redone_gpu_s: float
     redone_usd: float
 
 
@@ -64,5 +65,6 @@ def read_accounting(output: Store) -> Accounting | None:
         restarted_documents=its.restarted_documents,
         redone_tokens=its.rework.tokens,
         redone_engine_s=its.rework.engine_s,
+        redone_gpu_s=its.rework.gpu_s,
         redone_usd=its.rework.usd,
     )

@@ -94,6 +94,7 @@ def account_table(report: Report) -> Table:
             "documents begun anew, at most": count(its.redone_documents),
             "tokens generated again, at most": count(its.redone_tokens),
             "engine seconds spent twice, at most": f"{its.redone_engine_s:,.1f}",
+            "GPU seconds spent twice, at most": f"{its.redone_gpu_s:,.1f}",
             "money spent twice, at most": usd(its.redone_usd),
         }
     for name, value in rows.items():

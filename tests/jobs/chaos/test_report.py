@@ -41,6 +41,7 @@ ACCOUNT = Accounting(
     restarted_documents=2,
     redone_tokens=60,
     redone_engine_s=1.5,
+    redone_gpu_s=1.5,
     redone_usd=0.25,
     finished_under_notice=40,
     tokens_under_notice=1200,
@@ -157,7 +158,9 @@ def test_the_account_is_read_from_the_manifest() -> None:
         used_s=7.5,
         dropped_tokens=30,
         longest_drain_s=9.0,
-        rework=Rework(documents=3, tokens=60, engine_s=1.5, usd=0.25, salvaged_tokens=300),
+        rework=Rework(
+            documents=3, tokens=60, engine_s=1.5, gpu_s=1.5, usd=0.25, salvaged_tokens=300
+        ),
     )
     store.replace(keys.MANIFEST, json.dumps({"interruptions": asdict(counted)}).encode())
     assert read_accounting(store) == ACCOUNT
