@@ -25,13 +25,12 @@ from tests.flows.flow import (
     wait_until,
     write_flow,
 )
+from tests.flows.nodes import ENGINE, SOON_S, has_engine, has_left
 
 pytestmark = pytest.mark.flow
 
 COUNT = 600
 DELAY_S = "2"  # a call takes four seconds: time enough to drain in the middle
-SOON_S = 90.0
-ENGINE = {"gleaner.io/role": "engine"}
 
 
 @pytest.fixture
@@ -52,17 +51,8 @@ def add_engine_node(cluster: LocalCluster, endpoint: str | None = None) -> Local
     return cluster.add_node(num_cpus=1, labels=ENGINE, environment=environment)
 
 
-def has_engine(node: LocalNode) -> bool:
-    return bool(processes_named([node], "ServeReplica"))
-
-
 def has_sentinel(node: LocalNode) -> bool:
     return bool(processes_named([node], "NodeSentinel"))
-
-
-def has_left(node: LocalNode) -> bool:
-    """Whether a node's raylet is gone, which nobody killed."""
-    return not processes_named([node], "raylet/raylet")
 
 
 def assert_all_is_done_once(flow: Flow) -> None:
