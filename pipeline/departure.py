@@ -3,6 +3,7 @@
 Boundary: decides when; the caller ends the process, and Ray starts the coordinator elsewhere.
 Invariant: nothing is begun after the notice. What is in flight is waited for until `MARGIN_S`
 before the deadline; what is finished is journaled before this ends, if the store can be reached.
+A node without a deadline is not left: where all nodes are cordoned there would be no other.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from typing import Protocol
 
@@ -39,19 +41,21 @@ class Leaving(Protocol):
 
 async def leave_in_time(its: Leaving, read_drain: ReadDrain) -> None:
     """Return when `its` process can end, because its node drains; never on a node that stays."""
-    while (deadline_unix_s := await _deadline(read_drain)) is None:
+    while (deadline_unix_s := await _deadline(read_drain)) == math.inf:
         await asyncio.sleep(LOOK_S)
     its.begin_nothing_more()
     while its.in_flight and time.time() < deadline_unix_s - MARGIN_S:
         await asyncio.sleep(LOOK_S)
-        deadline_unix_s = min(deadline_unix_s, await _deadline(read_drain) or deadline_unix_s)
+        deadline_unix_s = min(deadline_unix_s, await _deadline(read_drain))
     with contextlib.suppress(StoreError, OSError):  # what is not journaled is generated again
         await its.flush()
 
 
-async def _deadline(read_drain: ReadDrain) -> float | None:
+async def _deadline(read_drain: ReadDrain) -> float:
+    """In unix seconds; inf when there is none, or nobody can tell at the moment."""
     try:
-        return await asyncio.to_thread(read_drain)
+        found = await asyncio.to_thread(read_drain)
     except Exception:  # whatever it is: who stops looking misses the notice
         LOGGER.exception("cannot tell whether this node drains; asking again")
-        return None
+        return math.inf
+    return math.inf if found is None else found
