@@ -165,6 +165,7 @@ class LocalCluster:
     def _start_alone(self, arguments: list[str], environment: Mapping[str, str]) -> LocalNode:
         marker = secrets.token_hex(8)
         log = self.folder / f"node-{marker}.log"
+        [agent_port] = free_ports(1)  # by itself every node takes the same, and only one gets it
         with log.open("wb") as out:
             process = subprocess.Popen(
                 [
@@ -172,6 +173,7 @@ class LocalCluster:
                     f"--node-ip-address={HOST}",
                     "--min-worker-port=21000",
                     "--max-worker-port=21999",
+                    f"--dashboard-agent-listen-port={agent_port}",
                     "--disable-usage-stats",
                     *arguments,
                 ],
