@@ -78,9 +78,9 @@ class Board:
         """A sign of life of an engine."""
         self._engines[engine] = (self._now(), node, tier)
 
-    def note_interruption(self, engine: str, event: Interruption) -> None:
+    def note_interruption(self, event: Interruption) -> None:
         """What an engine under notice has to say; replaces what it said before."""
-        self._events[engine] = event
+        self._events[event.engine] = event
 
     def take_off(self, shard: int) -> None:
         """The driver has the shard's receipt; from now on that counts."""
@@ -172,7 +172,7 @@ class BoardLink:
     def report(self, event: Interruption) -> None:
         """Tell the board; nobody hears it where there is no driver."""
         with contextlib.suppress(ValueError, RayError, TimeoutError):
-            told = self._board().note_interruption.remote(self.engine, event)
+            told = self._board().note_interruption.remote(event)
             ray.get(told, timeout=REPORT_S)
 
     def _board(self) -> Any:

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from pipeline.engine import Completion, FinishReason, Request, Setbacks
+from pipeline.engine import Completion, FinishReason, Request, Setbacks, without_output
 
 
 class WrongAnswersError(RuntimeError):
@@ -119,12 +119,5 @@ def hand_over(completion: Completion, waiting: list[Call]) -> Call | None:
 
 def crashed(request: Request) -> Completion:
     """The answer for a request that engines die on."""
-    return Completion(
-        request_id=request.id,
-        text=f"{request.engine_deaths} engines died on this document when it ran alone",
-        finish_reason=FinishReason.CRASH,
-        prompt_tokens=len(request.prompt_tokens),
-        output_tokens=0,
-        confidence=None,
-        engine_s=0.0,
-    )
+    died = f"{request.engine_deaths} engines died on this document when it ran alone"
+    return without_output(request, FinishReason.CRASH, died)

@@ -10,15 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import math
 import time
 from typing import Protocol
 
 from checkpoints.errors import StoreError
-from pipeline.drain import MARGIN_S, ReadDrain
+from pipeline.drain import MARGIN_S, ReadDrain, ask
 
-LOGGER = logging.getLogger(__name__)
 LOOK_S = 1.0
 
 
@@ -53,9 +51,5 @@ async def leave_in_time(its: Leaving, read_drain: ReadDrain) -> None:
 
 async def _deadline(read_drain: ReadDrain) -> float:
     """In unix seconds; inf when there is none, or nobody can tell at the moment."""
-    try:
-        found = await asyncio.to_thread(read_drain)
-    except Exception:  # whatever it is: who stops looking misses the notice
-        LOGGER.exception("cannot tell whether this node drains; asking again")
-        return math.inf
+    found = await ask(read_drain)
     return math.inf if found is None else found

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import math
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
+LOGGER = logging.getLogger(__name__)
 MARGIN_S = 3.0  # to hand back tokens and say goodbye
 SAME_S = 0.1  # a deadline read again comes from two clocks, which drift
 PACE_OF = 200  # requests; the latest
@@ -149,3 +151,12 @@ stays. Picklable; asked every second in a thread of the replica's process."""
 def never() -> float | None:
     """The deadline of a node that stays."""
     return None
+
+
+async def ask(read_drain: ReadDrain) -> float | None:
+    """What it says; None too while nobody can tell, which is logged."""
+    try:
+        return await asyncio.to_thread(read_drain)
+    except Exception:  # whatever it is: who stops looking misses the notice
+        LOGGER.exception("cannot tell whether this node drains; asking again")
+        return None

@@ -91,6 +91,21 @@ def handed_back(request: Request, partial: Partial, output_tokens: int | None = 
     )
 
 
+def without_output(
+    request: Request, reason: FinishReason, text: str, engine_s: float = 0.0
+) -> Completion:
+    """A completion without output; `text` says why."""
+    return Completion(
+        request_id=request.id,
+        text=text,
+        finish_reason=reason,
+        prompt_tokens=len(request.prompt_tokens),
+        output_tokens=0,
+        confidence=None,
+        engine_s=engine_s,
+    )
+
+
 class EngineDeadError(RuntimeError):
     """The engine will never answer again: replace it and send the work elsewhere."""
 

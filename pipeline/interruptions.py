@@ -112,7 +112,10 @@ class Interruptions:
         )
 
     def plus(self, other: Interruptions, sign: int = 1) -> Interruptions:
-        """The sums of both (or, with -1, without the other's), and the events of the other."""
+        """The sums of both, or without the other's with -1, and the other's events.
+
+        Without what only documents and the driver know: `rework` and `restarted_documents`.
+        """
         return Interruptions(
             notices=self.notices + sign * other.notices,
             losses=self.losses + sign * other.losses,

@@ -39,3 +39,17 @@ def on_demand(groups: Iterable[NodeGroup]) -> tuple[NodeGroup, ...]:
     return tuple(
         replace(group, market=ON_DEMAND) for group in groups if group.market in (None, ON_DEMAND)
     )
+
+
+def actor_options(placement: Placement, pool: Pool) -> dict[str, object]:
+    """Ray's options for a replica of this pool: on the first of its groups that has room."""
+    first, *others = (group.selector for group in pool.groups)
+    options: dict[str, object] = {
+        "num_cpus": placement.num_cpus,
+        "num_gpus": placement.num_gpus,
+        "label_selector": first,
+        "fallback_strategy": [{"label_selector": selector} for selector in others],
+    }
+    if placement.accelerator is not None:
+        options["accelerator_type"] = placement.accelerator
+    return options

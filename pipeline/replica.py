@@ -11,7 +11,6 @@ its death.
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 import os
 import time
@@ -19,13 +18,12 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from pipeline.drain import ReadDrain
+from pipeline.drain import ReadDrain, ask
 from pipeline.engine import Completion, EngineDeadError, EngineFactory, FinishReason, Request
 from pipeline.interruptions import Interruption
 from pipeline.losses import NoEngineError
 from pipeline.tiers import Tier
 
-LOGGER = logging.getLogger(__name__)
 ORPHANED_S = 600.0
 HEALTH_CHECK_S = 2.0
 DRAIN_CHECK_S = 1.0
@@ -132,11 +130,7 @@ class Replica:
     async def _watch_drain(self) -> None:
         while not (self._engine.is_closed and self._calls == 0):
             await asyncio.sleep(DRAIN_CHECK_S)
-            try:
-                deadline_unix_s = await asyncio.to_thread(self._read_drain)
-            except Exception:  # whatever it is: who stops looking misses the notice
-                LOGGER.exception("cannot tell whether this node drains; asking again")
-                continue
+            deadline_unix_s = await ask(self._read_drain)
             if deadline_unix_s is not None:
                 self._drain(deadline_unix_s)
                 self._report()

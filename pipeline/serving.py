@@ -40,10 +40,10 @@ from pipeline.board import BoardLink
 from pipeline.drain import ReadDrain
 from pipeline.engine import EngineDeadError, EngineFactory, Parts, Request
 from pipeline.losses import EngineLostError, NoEngineError
-from pipeline.pools import Pool, pools
+from pipeline.pools import Pool, actor_options, pools
 from pipeline.replica import HEALTH_CHECK_S, IS_CLOSED, STOP_GRACE_S, Replica
 from pipeline.tier_state import PoolState, TierState, tier_state
-from pipeline.tiers import Placement, Tier
+from pipeline.tiers import Tier
 
 HUNG_S = 180.0  # an engine that ends no step for so long is replaced
 ALIVE = (ApplicationStatus.DEPLOYING, ApplicationStatus.RUNNING, ApplicationStatus.UNHEALTHY)
@@ -238,20 +238,6 @@ def deploy(
 def _delete(application: str) -> None:
     """Called by a replica that has no driver any more."""
     serve.delete(application, _blocking=False)
-
-
-def actor_options(placement: Placement, pool: Pool) -> dict[str, object]:
-    """Ray's options for a replica of this pool: on the first of its groups that has room."""
-    first, *others = (group.selector for group in pool.groups)
-    options: dict[str, object] = {
-        "num_cpus": placement.num_cpus,
-        "num_gpus": placement.num_gpus,
-        "label_selector": first,
-        "fallback_strategy": [{"label_selector": selector} for selector in others],
-    }
-    if placement.accelerator is not None:
-        options["accelerator_type"] = placement.accelerator
-    return options
 
 
 def tier_states(run_id: str, tiers: Sequence[Tier]) -> Mapping[str, TierState]:

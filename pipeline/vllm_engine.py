@@ -19,7 +19,15 @@ import psutil
 from checkpoints.partial import NOTHING, Partial
 from pipeline.confidence import confidence_of
 from pipeline.drain import Gate
-from pipeline.engine import Completion, EngineDeadError, FinishReason, Parts, Request, handed_back
+from pipeline.engine import (
+    Completion,
+    EngineDeadError,
+    FinishReason,
+    Parts,
+    Request,
+    handed_back,
+    without_output,
+)
 from pipeline.last_words import cause_of_start, own_log
 from pipeline.orphans import mark_replica
 from pipeline.tiers import Tier
@@ -170,17 +178,17 @@ class VLLMEngine:
                 ):
                     final = output
         except TimeoutError:
-            return unanswered(request, FinishReason.ABORT, "", time.monotonic() - started_s)
+            return without_output(request, FinishReason.ABORT, "", time.monotonic() - started_s)
         except VLLMEngineDeadError as error:
             raise EngineDeadError(str(error)) from error
         except (VLLMError, ValueError) as error:  # vLLM hides the cause of the unexpected ones
             if self._engine.errored:
                 raise EngineDeadError(str(error)) from error
-            return unanswered(request, FinishReason.REJECTED, str(error.__cause__ or error))
+            return without_output(request, FinishReason.REJECTED, str(error.__cause__ or error))
         finally:
             self._running.discard(attempt)
         if final is None:
-            return unanswered(request, FinishReason.REJECTED, "the engine gave no output")
+            return without_output(request, FinishReason.REJECTED, "the engine gave no output")
         generated = final.outputs[0]
         spent_s = time.monotonic() - started_s
         whole = continued(request.partial, generated, spent_s)
@@ -190,7 +198,7 @@ class VLLMEngine:
         finish_reason = FINISH_REASONS.get(generated.finish_reason)
         if finish_reason is None:
             ended = f"vLLM ended the generation as {generated.finish_reason!r}"
-            return unanswered(request, FinishReason.REJECTED, ended, spent_s)
+            return without_output(request, FinishReason.REJECTED, ended, spent_s)
         return Completion(
             request_id=request.id,
             text=generated.text if self._sampling.detokenize else self._decode(whole.tokens),
@@ -258,18 +266,3 @@ def chosen_and_runner_up(flat: Any) -> tuple[list[float], list[float | None]]:
             )
         )
     return chosen, runner_up
-
-
-def unanswered(
-    request: Request, reason: FinishReason, text: str, engine_s: float = 0.0
-) -> Completion:
-    """A completion without output; `text` says why."""
-    return Completion(
-        request_id=request.id,
-        text=text,
-        finish_reason=reason,
-        prompt_tokens=len(request.prompt_tokens),
-        output_tokens=0,
-        confidence=None,
-        engine_s=engine_s,
-    )

@@ -15,7 +15,6 @@ from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
-from types import TracebackType
 
 from infra.local_cluster import LocalCluster, LocalNode
 from infra.spot.clockwork import Act, Does
@@ -65,12 +64,7 @@ class Fleet:
     def __enter__(self) -> Fleet:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for thread in self._threads.values():
             thread.shutdown(wait=True, cancel_futures=True)
 

@@ -14,7 +14,6 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from threading import Lock
-from types import TracebackType
 
 import ray
 
@@ -47,12 +46,7 @@ class RayAnnouncer:
         self._expect(READY)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.communicate()
 

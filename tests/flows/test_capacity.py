@@ -11,6 +11,7 @@ import yaml
 from infra.local_cluster import LocalCluster, LocalNode
 from pipeline.progress import State
 from tests.flows.flow import Flow, finish, processes_named, wait_until, write_flow
+from tests.flows.nodes import SOON_S
 
 pytestmark = pytest.mark.flow
 
@@ -18,7 +19,6 @@ COUNT = 600
 DELAY_S = "1"  # per half of a chunk
 NO_POISON = "-1"
 START_S = "15"  # until an engine is ready
-SOON_S = 90.0
 OUTAGE_S = 40.0
 SPOT = {"ray.io/market-type": "spot"}
 ON_DEMAND = {"ray.io/market-type": "on-demand"}

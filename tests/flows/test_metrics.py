@@ -12,11 +12,11 @@ import pytest
 
 from infra.local_cluster import LocalCluster
 from tests.flows.flow import ROOT, finish, wait_until, write_flow
+from tests.flows.nodes import SOON_S
 
 pytestmark = pytest.mark.flow
 
 COUNT = 400
-SOON_S = 90.0
 PORTS = "import json, ray; ray.init(); print(json.dumps([(n['NodeManagerAddress'], \
 n['MetricsExportPort']) for n in ray.nodes()]))"
 

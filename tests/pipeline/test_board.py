@@ -89,7 +89,7 @@ def test_an_engine_that_says_nothing_for_long_is_forgotten() -> None:
     board = Board(clock)
     for engine in ("old", "new"):
         board.see_engine(engine, "node-1", "small")
-        board.note_interruption(engine, Interruption(engine, "node-1", "small", 1.0))
+        board.note_interruption(Interruption(engine, "node-1", "small", 1.0))
     clock.now_s += FORGET_S - 1
     board.see_engine("new", "node-1", "small")
     clock.now_s += 2
@@ -102,8 +102,8 @@ def test_the_latest_word_of_an_engine_counts() -> None:
     board = Board(clock)
     board.see_engine("e1", "node-1", "small")
     clock.now_s += 3
-    board.note_interruption("e1", Interruption("e1", "node-1", "small", noticed_unix_s=1.0))
-    board.note_interruption("e1", Interruption("e1", "node-1", "small", 1.0, documents=4))
+    board.note_interruption(Interruption("e1", "node-1", "small", noticed_unix_s=1.0))
+    board.note_interruption(Interruption("e1", "node-1", "small", 1.0, documents=4))
     state = board.state()
     assert state.engines == {"e1": EngineSign("node-1", "small", silent_s=3.0)}
     assert state.events == {"e1": Interruption("e1", "node-1", "small", 1.0, documents=4)}

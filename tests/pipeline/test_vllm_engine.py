@@ -6,13 +6,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.engine import Completion, EngineDeadError, FinishReason, Request
+from pipeline.engine import Completion, EngineDeadError, FinishReason, Request, without_output
 from pipeline.vllm_engine import (
     FINISH_REASONS,
     VLLMEngine,
     chosen_and_runner_up,
     cpu_cache_gib,
-    unanswered,
 )
 from tests.pipeline.engine_builders import all_of, tier
 from tests.pipeline.virtual_loop import run
@@ -39,7 +38,7 @@ def test_no_tokens_give_no_log_probabilities() -> None:
 
 
 def test_an_unanswered_request_keeps_its_id_and_prompt_length() -> None:
-    made = unanswered(Request("1.2.small", (1, 2, 3)), FinishReason.REJECTED, "too long", 2.0)
+    made = without_output(Request("1.2.small", (1, 2, 3)), FinishReason.REJECTED, "too long", 2.0)
     assert (made.request_id, made.prompt_tokens, made.output_tokens) == ("1.2.small", 3, 0)
     assert (made.text, made.engine_s, made.confidence) == ("too long", 2.0, None)
 
