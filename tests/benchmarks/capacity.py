@@ -8,20 +8,33 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """From this moment on, so many nodes more or fewer are up."""
+    """From this moment on, so many nodes or engines more or fewer are up."""
 
     at_s: float
     nodes: int
 
 
-def ideal_wall_s(whole_wall_s: float, nodes: int, changes: Sequence[Change]) -> float:
-    """Seconds until a fleet of `nodes` that changes so has given as many node seconds as it gives
-    in `whole_wall_s` when nothing happens; inf where it never does.
+@dataclass(frozen=True, slots=True)
+class Span:
+    """An engine is ready from one moment until another; until the end where that is None."""
 
-    Times count from the same moment, at which all nodes are up.
-    """
-    needed_s = whole_wall_s * nodes
-    up, now_s = nodes, 0.0
+    from_s: float
+    to_s: float | None = None
+
+    def until_s(self, end_s: float) -> float:
+        """Its seconds before `end_s`."""
+        return max(0.0, min(end_s, end_s if self.to_s is None else self.to_s) - self.from_s)
+
+
+def changes_of(spans: Sequence[Span]) -> list[Change]:
+    """What engines that are ready for such spans add to a fleet of none."""
+    begun = [Change(span.from_s, +1) for span in spans]
+    return begun + [Change(span.to_s, -1) for span in spans if span.to_s is not None]
+
+
+def ideal_wall_s(needed_s: float, up: int, changes: Sequence[Change]) -> float:
+    """Seconds until a fleet of `up` that changes so has given so many seconds; inf where never."""
+    now_s = 0.0
     for change in sorted(changes, key=lambda change: change.at_s):
         given_s = up * (change.at_s - now_s)
         if given_s >= needed_s:

@@ -20,10 +20,11 @@ from infra.local_cluster import LocalCluster
 from infra.spot.clockwork import Clockwork
 from infra.spot.schedule import Schedule
 from jobs.chaos.fleet import Fleet, NodeEvent
+from tests.benchmarks.capacity import Span
 from tests.benchmarks.drainer import RayAnnouncer
 from tests.benchmarks.rows import Row, by_name, read_rows, row_of
 from tests.benchmarks.tap import Answered, answers, first_ready_unix_s, flights, ready_unix_s
-from tests.benchmarks.toll import Engines, generated, in_flight, on_the_way
+from tests.benchmarks.toll import Engines, generated, in_flight, on_the_way, spans
 from tests.benchmarks.workload import ONE_THREAD, RAY_CPUS, ROOT, Folder, environment
 
 POLL_S = 0.3
@@ -53,6 +54,7 @@ class Suffered:
     tokens_in_flight: int  # of unfinished answers in the engines that were told or killed, then
     tokens_on_the_way: int  # that these engines had made in the last moment before
     begun_again: int  # documents, by the rows' own account
+    engines: tuple[Span, ...]
     events: tuple[NodeEvent, ...]
     began_unix_s: float
 
@@ -104,7 +106,7 @@ class _Play:
             if time.monotonic() > give_up_s:
                 raise DidNotFinishError(f"{self.side.name} took over {self.limit_s:.0f} s")
             ready = ready_unix_s(tap)
-            if ready:
+            if len(ready) >= len(self.schedule.up_at_first):
                 share = len({one.document for one in answers(tap)}) / self.count
                 for act in clockwork.due(time.time() - min(ready), share):
                     fleet.do(act)
@@ -112,6 +114,8 @@ class _Play:
             time.sleep(POLL_S)
         if driver.returncode != 0:
             raise DidNotFinishError(f"{self.side.name} failed:\n{self.log.read_text()[-3000:]}")
+        if clockwork.left:
+            raise DidNotFinishError(f"{self.side.name} ended before its nodes could be taken")
 
 
 def suffer(
@@ -149,6 +153,7 @@ def account(
         tokens_in_flight=in_flight(engines, events),
         tokens_on_the_way=on_the_way(engines, events),
         begun_again=sum(row.was_begun_again for row in rows.values()),
+        engines=tuple(spans(engines, events, began_unix_s)),
         events=tuple(events),
         began_unix_s=began_unix_s,
     )

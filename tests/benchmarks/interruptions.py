@@ -24,7 +24,7 @@ from infra.spot.builtin_schedules import Setting, built_in
 from infra.spot.schedule import Schedule
 from infra.spot.trace import parse_trace, replay
 from jobs.chaos.fleet import Happened
-from tests.benchmarks.capacity import Change, ideal_wall_s
+from tests.benchmarks.capacity import Change, changes_of, ideal_wall_s
 from tests.benchmarks.figures import Figure, at_most, plain, print_figures
 from tests.benchmarks.gleaner_side import write_job
 from tests.benchmarks.interrupted import DidNotFinishError, Side, Suffered, as_json, suffer
@@ -124,14 +124,18 @@ def _figures(
         for event in its.events
         if event.happened in (Happened.UP, Happened.KILLED) and event.unix_s > its.began_unix_s
     ]
-    ideal_s = ideal_wall_s(undisturbed.wall_s, schedule.nodes, changes)
+    ideal_s = ideal_wall_s(undisturbed.wall_s * schedule.nodes, schedule.nodes, changes)
+    engine_s = sum(span.until_s(undisturbed.wall_s) for span in undisturbed.engines)
+    engines_ideal_s = ideal_wall_s(engine_s, 0, changes_of(its.engines))
     is_noticed = all(outage.notice_s > 0 for outage in schedule.outages)
     wall = f"{name}: wall over what the nodes allowed"
+    engines_wall = f"{name}: wall over what the engines that were ready allowed"
     return [
         *twice_figures(name, its, count, is_noticed=is_noticed, has_aims=has_aims),
         *waste_figures(name, its, is_noticed=is_noticed, has_aims=has_aims),
         plain(f"{name}: wall over undisturbed", its.wall_s / undisturbed.wall_s, "x"),
         _held_to(wall, its.wall_s / ideal_s, "x", 1.1 if has_aims else None),
+        _held_to(engines_wall, its.wall_s / engines_ideal_s, "x", 1.1 if has_aims else None),
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.benchmarks.capacity import Change, ideal_wall_s
+from tests.benchmarks.capacity import Change, Span, changes_of, ideal_wall_s
 
 
 @pytest.mark.parametrize(
@@ -20,4 +20,11 @@ from tests.benchmarks.capacity import Change, ideal_wall_s
     ],
 )
 def test_a_run_is_as_long_as_its_nodes_allow(changes: list[Change], expected_s: float) -> None:
-    assert ideal_wall_s(100.0, 2, changes) == pytest.approx(expected_s)
+    assert ideal_wall_s(200.0, 2, changes) == pytest.approx(expected_s)
+
+
+def test_engines_count_from_when_they_are_ready_until_they_are_killed() -> None:
+    spans = [Span(0.0, 50.0), Span(10.0), Span(90.0)]
+    assert sum(span.until_s(60.0) for span in spans) == pytest.approx(50.0 + 50.0)
+    assert ideal_wall_s(100.0, 0, changes_of(spans)) == pytest.approx(60.0)
+    assert ideal_wall_s(150.0, 0, changes_of(spans)) == pytest.approx(100.0)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from jobs.chaos.fleet import Happened, NodeEvent, node_name
+from tests.benchmarks.capacity import Span
 from tests.benchmarks.tap import Sample
-from tests.benchmarks.toll import ON_THE_WAY_S, generated, in_flight, on_the_way
+from tests.benchmarks.toll import ON_THE_WAY_S, generated, in_flight, on_the_way, spans
 
 
 def engine(node: int, *samples: tuple[float, int, int]) -> list[Sample]:
@@ -44,3 +45,8 @@ def test_a_node_without_an_engine_had_nothing_in_flight() -> None:
 def test_on_the_way_is_what_an_engine_made_last() -> None:
     last = engine(1, (9.0, 40, 500), (10.0 - ON_THE_WAY_S, 50, 600), (9.9, 60, 760))
     assert on_the_way([last, STAYS], [NodeEvent(10.0, 1, Happened.KILLED)]) == 160
+
+
+def test_an_engine_is_there_from_its_readiness_to_the_kill_of_its_node() -> None:
+    found = list(spans([LEAVES, STAYS, REPLACES], [NOTICED, KILLED], 1.0))
+    assert found == [Span(0.0, 19.0), Span(0.0), Span(24.0)]

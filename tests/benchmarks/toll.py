@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from jobs.chaos.fleet import Happened, NodeEvent, node_name
 from pipeline.vllm_engine import PART_S
+from tests.benchmarks.capacity import Span
 from tests.benchmarks.flight import EVERY_S
 from tests.benchmarks.tap import Sample
 
@@ -42,6 +43,20 @@ def on_the_way(engines: Engines, events: Sequence[NodeEvent]) -> int:
             earlier = [one for one in before if one.unix_s <= event.unix_s - ON_THE_WAY_S]
             found += before[-1].generated - (earlier[-1].generated if earlier else 0)
     return found
+
+
+def spans(engines: Engines, events: Sequence[NodeEvent], began_unix_s: float) -> Iterator[Span]:
+    """When each engine was ready and not killed yet, in seconds from `began_unix_s`."""
+    for samples in engines:
+        first = samples[0]
+        killed = [
+            event.unix_s - began_unix_s
+            for event in events
+            if event.happened is Happened.KILLED
+            and node_name(event.node) == first.node
+            and event.unix_s > first.unix_s
+        ]
+        yield Span(first.unix_s - began_unix_s, min(killed, default=None))
 
 
 def first_words(events: Sequence[NodeEvent]) -> Iterator[NodeEvent]:
