@@ -64,13 +64,19 @@ class LocalNode:
         except psutil.NoSuchProcess:
             return False
 
-    def kill(self) -> None:
-        """End it as a machine that vanishes: SIGKILL to everything, no notice."""
+    def kill(self) -> float:
+        """End it as a machine that vanishes: SIGKILL to everything, no notice.
+
+        Gives the unix time of the first signal; whatever finds the processes takes time before it.
+        """
+        killed_unix_s: float | None = None
         while victims := [p for p in self.processes() if p.status() != psutil.STATUS_ZOMBIE]:
+            killed_unix_s = killed_unix_s or time.time()
             for process in victims:
                 _signal(process, signal.SIGKILL)
             psutil.wait_procs(victims, timeout=END_S)
         self.process.wait(END_S)
+        return killed_unix_s or time.time()
 
 
 @dataclass(slots=True)

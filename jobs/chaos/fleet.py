@@ -147,8 +147,8 @@ class Fleet:
     def _kill(self, node: int) -> None:
         with self._told_lock:
             self._told.pop(node, None)
-        self._up.pop(node).kill()  # also what is left of one that has left Ray
-        self._note(node, Happened.KILLED)
+        killed_unix_s = self._up.pop(node).kill()  # also what is left of one that has left Ray
+        self._events.put(NodeEvent(killed_unix_s, node, Happened.KILLED))
 
     def _has_left(self, node: int) -> bool:
         its = self._up.get(node)
