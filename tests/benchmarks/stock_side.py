@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> None:
             model_source=str(MODEL),
             engine_kwargs={**ENGINE, "disable_log_stats": True},
             batch_size=batch_size,
-            concurrency=engines,
+            concurrency=(engines, engines),  # a number alone would begin with one of them
             log_engine_metrics=False,
         ),
         preprocess=ask,
