@@ -10,32 +10,78 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from checkpoints.result import Confidence
+from pipeline.value_tokens import ValueToken
+
+
+@dataclass(frozen=True, slots=True)
+class _Summary:
+    mean: float
+    lowest: float
+    p10: float
+    margin: float
 
 
 def confidence_of(
-    chosen_logprobs: Sequence[float], runner_up_logprobs: Sequence[float | None]
+    chosen_logprobs: Sequence[float],
+    runner_up_logprobs: Sequence[float | None],
+    values: Sequence[ValueToken] = (),
 ) -> Confidence | None:
-    """Features over all generated tokens; none for an empty generation.
+    """Features over all generated tokens, and over those in `values`; none for no tokens.
 
     `chosen_logprobs[i]` is the natural-log probability of the i-th generated token,
     `runner_up_logprobs[i]` that of the most probable other token there, None where none is known
     (then the margin of that token counts as 1). The margin is the mean of p(chosen) - p(runner-up).
     The 10 % quantile is the lower nearest rank: element floor(0.1 * (n - 1)) of the sorted values.
+    Raises IndexError for a value token that was not generated.
     """
-    count = len(chosen_logprobs)
-    if count == 0:
+    plain = _summary(chosen_logprobs, runner_up_logprobs)
+    if plain is None:
         return None
-    ordered = sorted(chosen_logprobs)
-    margin = math.fsum(
-        math.exp(chosen) - math.exp(other) if other is not None else 1.0
-        for chosen, other in zip(chosen_logprobs, runner_up_logprobs, strict=True)
+    indices = sorted({value.index for value in values})
+    among = _summary(
+        [chosen_logprobs[i] for i in indices], [runner_up_logprobs[i] for i in indices]
     )
     return Confidence(
-        mean_logprob=math.fsum(chosen_logprobs) / count,
-        min_logprob=ordered[0],
-        p10_logprob=ordered[(count - 1) // 10],
-        top2_margin=margin / count,
-        tokens=count,
+        mean_logprob=plain.mean,
+        min_logprob=plain.lowest,
+        p10_logprob=plain.p10,
+        top2_margin=plain.margin,
+        tokens=len(chosen_logprobs),
+        value_mean_logprob=None if among is None else among.mean,
+        value_min_logprob=None if among is None else among.lowest,
+        value_p10_logprob=None if among is None else among.p10,
+        value_top2_margin=None if among is None else among.margin,
+        value_tokens=None if among is None else len(indices),
+        fields=_lowest_by_field(chosen_logprobs, values),
     )
+
+
+def _summary(chosen: Sequence[float], runner_up: Sequence[float | None]) -> _Summary | None:
+    count = len(chosen)
+    if count == 0:
+        return None
+    ordered = sorted(chosen)
+    margin = math.fsum(
+        math.exp(its) - math.exp(other) if other is not None else 1.0
+        for its, other in zip(chosen, runner_up, strict=True)
+    )
+    return _Summary(
+        mean=math.fsum(chosen) / count,
+        lowest=ordered[0],
+        p10=ordered[(count - 1) // 10],
+        margin=margin / count,
+    )
+
+
+def _lowest_by_field(
+    chosen: Sequence[float], values: Sequence[ValueToken]
+) -> tuple[tuple[str, float], ...]:
+    lowest: dict[str, float] = {}
+    for value in values:
+        if value.field is not None:
+            logprob = chosen[value.index]
+            lowest[value.field] = min(logprob, lowest.get(value.field, logprob))
+    return tuple(lowest.items())
