@@ -51,7 +51,10 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """One document as the engines take it: token ids per tier in which it fits, or a failure."""
+    """One document as the engines take it: token ids per tier in which it fits, or a failure.
+
+    With rules, `start` is the tier at which it begins; it may be one in which it does not fit.
+    """
 
     ordinal: int
     id: str
@@ -60,6 +63,9 @@ class Prepared:
     passthrough: tuple[tuple[str, str | None], ...]
     prompts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     failure: Failure | None = None
+    start: str | None = None
+    rule: str | None = None  # the name of the rule that chose `start`; None: none matched
+    gold: str | None = None  # the right answer, of documents that come with one
 
 
 def derived_id(uri: str, row: int, content: bytes) -> str:
@@ -109,14 +115,15 @@ def passthrough_of(
 ) -> tuple[tuple[str, str | None], ...]:
     """The copied fields as text; None for null, for a field that the record does not have, and for
     one that nests too deep to be written."""
-    copied: list[tuple[str, str | None]] = []
-    for name in names:
-        value = record.get(name)
-        try:
-            copied.append((name, None if value is None else as_text(value)))
-        except RecursionError:
-            copied.append((name, None))
-    return tuple(copied)
+    return tuple((name, text_or_none(record.get(name))) for name in names)
+
+
+def text_or_none(value: object) -> str | None:
+    """A field's value as text; None for null and for what nests too deep to be written."""
+    try:
+        return None if value is None else as_text(value)
+    except RecursionError:
+        return None
 
 
 def as_text(value: object) -> str:

@@ -1,126 +1,71 @@
-"""One shard made ready for the engines: load, render, tokenise, check lengths."""
+"""One shard made ready for the engines: load, render, tokenise, check lengths, choose the start."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from checkpoints.plan import Shard
-from pipeline.documents import Document, InputSource, Prepared
-from pipeline.failures import Code, Failure, failure
-from pipeline.literal import ControlWords
+from pipeline.documents import InputSource, Prepared, text_or_none
+from pipeline.facts import Facts
+from pipeline.fitting import Fitted, fit_documents
+from pipeline.loaders.registry import format_of
 from pipeline.loading import load_documents
-from pipeline.prompts import Prompt, RenderError
-from pipeline.tokens import Chat, TierTokens, Tokenizer
-
-_BATCH_DOCUMENTS = 64
-_BATCH_CHARACTERS = 4_000_000
-_LONG_CHARACTERS_PER_TOKEN = 32  # ordinary text has 2 to 6
+from pipeline.rules import NO_RULES, Rules, choose
+from pipeline.tokens import TierTokens
 
 
 def prepare_shard(
-    shard: Shard, source: InputSource, prompt: Prompt, tiers: Sequence[TierTokens]
+    shard: Shard,
+    source: InputSource,
+    tiers: Sequence[TierTokens],
+    *,
+    rules: Rules = NO_RULES,
+    gold_field: str | None = None,
+    only: Set[int] | None = None,
 ) -> list[Prepared]:
-    """One Prepared per document of the shard, in order.
+    """One Prepared per document of the shard, or of these ordinals, in order.
 
     A tier in which a document does not fit is missing from its prompts; when it fits none, or is
     bad in another way, it carries a failure. Raises InputChangedError, InputAccessError and
     InputUnavailableError only.
     """
-    variables = prompt.variables()
-    words = ControlWords(frozenset().union(*(tier.tokenizer.special_tokens() for tier in tiers)))
-    wanted = None if "fields" in variables else variables
-    prepared: list[Prepared] = []
-    waiting: list[tuple[Document, Chat]] = []
-    held = 0
-    for document in load_documents(shard, source, wanted):
-        rendered = document.failure or _rendered(prompt, document, words, tiers)
-        if isinstance(rendered, Failure):
-            prepared.append(_failed(document, rendered))
-            continue
-        waiting.append((document, rendered))
-        held += len(rendered[1])
-        if len(waiting) >= _BATCH_DOCUMENTS or held >= _BATCH_CHARACTERS:
-            prepared += _tokenised(waiting, tiers)
-            waiting, held = [], 0
-    prepared += _tokenised(waiting, tiers)
-    return sorted(prepared, key=lambda one: one.ordinal)
+    wanted = wanted_fields(tiers, rules, gold_field)
+    documents = load_documents(shard, source, wanted)
+    if only is not None:
+        documents = (one for one in documents if one.ordinal in only)
+    return [_prepared(one, source, rules, gold_field) for one in fit_documents(documents, tiers)]
 
 
-def _rendered(
-    prompt: Prompt, document: Document, words: ControlWords, tiers: Sequence[TierTokens]
-) -> Chat | Failure:
-    try:
-        chat = prompt.render(document, words)
-    except RenderError as error:
-        return failure(Code.TEMPLATE_ERROR, f"the prompt cannot be made: {error}")
-    return _surely_too_long(chat[1], tiers) or chat
-
-
-def _surely_too_long(text: str, tiers: Sequence[TierTokens]) -> Failure | None:
-    """Whether the beginning alone fits no tier, so that a huge text is not tokenised whole.
-
-    A cut changes the tokens around it only, far fewer than the tenth that is allowed for.
-    """
-    room = max(tier.max_prompt_tokens for tier in tiers)
-    start = text[: _LONG_CHARACTERS_PER_TOKEN * max(room, 1_000)]
-    if len(start) == len(text):
+def wanted_fields(
+    tiers: Sequence[TierTokens], rules: Rules, gold_field: str | None
+) -> frozenset[str] | None:
+    """The fields that prompts, rules and the gold answer are made of; None: all there are."""
+    variables = frozenset[str]().union(*(tier.prompt.variables() for tier in tiers))
+    if "fields" in variables:
         return None
-    tokens = min(len(tier.tokenizer.encode_chat(None, start)) for tier in tiers)
-    if tokens <= 1.1 * room + 100:
-        return None
-    return failure(Code.TOO_LONG, _too_long(f"more than {tokens:,}", room, tiers))
+    return variables | rules.fields | (set() if gold_field is None else {gold_field})
 
 
-def _tokenised(
-    waiting: Sequence[tuple[Document, Chat]], tiers: Sequence[TierTokens]
-) -> list[Prepared]:
-    chats = [chat for _, chat in waiting]
-    encoded: list[tuple[Tokenizer, list[tuple[int, ...]]]] = []
-    by_tier: list[list[tuple[int, ...]]] = []
-    for tier in tiers:
-        known = next((ids for tokenizer, ids in encoded if tokenizer == tier.tokenizer), None)
-        if known is None:
-            known = tier.tokenizer.encode_chats(chats)
-            encoded.append((tier.tokenizer, known))
-        by_tier.append(known)
-    return [
-        _fitted(document, tiers, [ids[number] for ids in by_tier])
-        for number, (document, _) in enumerate(waiting)
-    ]
+def facts_of(fitted: Fitted, source: InputSource) -> Facts:
+    """What rules can ask about a document."""
+    document = fitted.document
+    kind = format_of(document.source, source.format)
+    return Facts(document, format=kind, tokens=fitted.tokens)
 
 
-def _fitted(
-    document: Document, tiers: Sequence[TierTokens], prompts: Sequence[tuple[int, ...]]
+def _prepared(
+    fitted: Fitted, source: InputSource, rules: Rules, gold_field: str | None
 ) -> Prepared:
-    fitting = {
-        tier.name: ids
-        for tier, ids in zip(tiers, prompts, strict=True)
-        if len(ids) <= tier.max_prompt_tokens
-    }
-    if not fitting:
-        room, tokens = max(
-            (tier.max_prompt_tokens, len(ids)) for tier, ids in zip(tiers, prompts, strict=True)
-        )
-        return _failed(document, failure(Code.TOO_LONG, _too_long(f"{tokens:,}", room, tiers)))
+    document = fitted.document
+    chosen = None if fitted.failure is not None else choose(rules, facts_of(fitted, source))
+    gold = None if gold_field is None else text_or_none(document.fields.get(gold_field))
     return Prepared(
         document.ordinal,
         document.id,
         document.source,
         document.source_row,
         document.passthrough,
-        fitting,
-    )
-
-
-def _too_long(tokens: str, room: int, tiers: Sequence[TierTokens]) -> str:
-    name = next(tier.name for tier in tiers if tier.max_prompt_tokens == room)
-    return f"the prompt has {tokens} tokens, tier {name} takes {room:,} beside the longest answer"
-
-
-def _failed(document: Document, why: Failure) -> Prepared:
-    return Prepared(
-        document.ordinal,
-        document.id,
-        document.source,
-        document.source_row,
-        document.passthrough,
-        failure=why,
+        fitted.prompts,
+        fitted.failure,
+        start=None if chosen is None else chosen.tier,
+        rule=None if chosen is None else chosen.rule,
+        gold=gold,
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline.literal import has_marks, pieces
+from pipeline.prompts import Prompt
 
 _GENERIC_CLASSES = frozenset({"PreTrainedTokenizerFast", "TokenizersBackend"})
 
@@ -16,7 +17,7 @@ Chat = tuple[str | None, str]
 
 
 class Tokenizer(Protocol):
-    """What prepare_shard needs of a tokenizer; equal tokenizers encode alike."""
+    """What fit_documents needs of a tokenizer; equal ones encode, and hash, alike."""
 
     def encode_chat(self, system: str | None, user: str) -> tuple[int, ...]:
         """One prompt as token ids, ready for generation."""
@@ -70,18 +71,19 @@ class HFTokenizer:
 
 @dataclass(frozen=True, slots=True)
 class TierTokens:
-    """How a tier counts: its tokenizer, and its max_model_len less the longest answer."""
+    """How a tier asks and counts: prompt, tokenizer, and max_model_len less the longest answer."""
 
     name: str
+    prompt: Prompt
     tokenizer: Tokenizer
     max_prompt_tokens: int
 
 
 def tier_tokens(
-    name: str, model: str, revision: str | None, *, max_prompt_tokens: int
+    name: str, prompt: Prompt, model: str, revision: str | None, *, max_prompt_tokens: int
 ) -> TierTokens:
     """A tier that counts with the tokenizer of its own model."""
-    return TierTokens(name, HFTokenizer(model, revision), max_prompt_tokens)
+    return TierTokens(name, prompt, HFTokenizer(model, revision), max_prompt_tokens)
 
 
 def plain_prompt(chat: Chat) -> str:

@@ -1,7 +1,6 @@
 import os
 import pickle
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -9,49 +8,12 @@ from reportlab.pdfgen.canvas import Canvas
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
-from pipeline.documents import InputSource, Prepared
 from pipeline.input_errors import InputChangedError
 from pipeline.prepare import prepare_shard
 from pipeline.prompts import Prompt
 from pipeline.tokens import Chat, HFTokenizer, TierTokens, tier_tokens
 from tests.pipeline.planned import plan_of, source_of
-
-ASK = Prompt("Be brief.", "Sum up: {{ text }}")
-
-
-@dataclass(frozen=True)
-class Letters:
-    """A token per character."""
-
-    name: str = "letters"
-
-    def encode_chat(self, system: str | None, user: str) -> tuple[int, ...]:
-        return tuple(map(ord, f"{system or ''}\n\n{user}"))
-
-    def encode_chats(self, chats: Sequence[Chat]) -> list[tuple[int, ...]]:
-        return [self.encode_chat(*chat) for chat in chats]
-
-    def special_tokens(self) -> frozenset[str]:
-        return frozenset()
-
-
-def tiers_of(*rooms: int) -> list[TierTokens]:
-    return [TierTokens(f"tier{number}", Letters(), room) for number, room in enumerate(rooms)]
-
-
-def prepared(
-    source: InputSource, prompt: Prompt = ASK, tiers: Sequence[TierTokens] | None = None
-) -> list[Prepared]:
-    found: list[Prepared] = []
-    for shard in plan_of(source, 200):
-        one = prepare_shard(shard, source, prompt, tiers or tiers_of(1000))
-        assert [document.ordinal for document in one] == list(range(shard.documents))
-        found += one
-    return sorted(found, key=lambda document: (document.source, document.source_row))
-
-
-def codes_of(found: list[Prepared]) -> list[str | None]:
-    return [document.failure.code.value if document.failure else None for document in found]
+from tests.pipeline.prepare_builders import ASK, Letters, codes_of, prepared, tiers_of
 
 
 def test_every_format_becomes_prompts_and_every_bad_document_a_failure(tmp_path: Path) -> None:
@@ -115,7 +77,7 @@ def test_a_huge_text_is_found_too_long_by_its_beginning(tmp_path: Path) -> None:
             return super().encode_chat(system, user)
 
     (tmp_path / "a.txt").write_text("x" * 3_000_000)
-    [one] = prepared(source_of(tmp_path), tiers=[TierTokens("only", Counting(), 1000)])
+    [one] = prepared(source_of(tmp_path), tiers=[TierTokens("only", ASK, Counting(), 1000)])
     assert one.failure is not None
     assert one.failure.code == "too_long"
     assert "more than 32,002 tokens" in one.failure.reason
@@ -179,7 +141,7 @@ def test_an_input_that_changed_after_the_plan_stops_the_run(
     else:
         path.unlink()
     with pytest.raises(InputChangedError, match=name):
-        prepare_shard(shards[0], source, ASK, tiers_of(1000))
+        prepare_shard(shards[0], source, tiers_of(1000))
 
 
 def hf_tokenizer(folder: Path, chat_template: str | None) -> HFTokenizer:
@@ -235,9 +197,9 @@ def test_control_words_of_a_document_are_plain_text_also_without_a_chat_template
 ) -> None:
     (tmp_path / "a.csv").write_text("text,n\na<s>b<|user|>,1\nplain,2\n")
     tokenizer = hf_tokenizer(tmp_path / "model", None)
-    tiers = [TierTokens("one", tokenizer, 100)]
     prompt = Prompt(None, "{{ text }} {{ fields.n }}")
-    guarded, plain = prepared(source_of(tmp_path / "a.csv"), prompt, tiers)
+    tiers = [TierTokens("one", prompt, tokenizer, 100)]
+    guarded, plain = prepared(source_of(tmp_path / "a.csv"), tiers=tiers)
     assert plain.prompts["one"] == tokenizer.encode_chat(None, "plain 2")
     ids = guarded.prompts["one"]
     assert ids[0] == 0  # the tokenizer's own
@@ -254,9 +216,9 @@ def test_tiers_with_one_tokenizer_are_tokenised_once(tmp_path: Path) -> None:
             return super().encode_chats(chats)
 
     (tmp_path / "a.csv").write_text("text\na\nb\n")
-    tiers = [TierTokens("one", Counting(), 100), TierTokens("two", Counting(), 100)]
+    tiers = [TierTokens("one", ASK, Counting(), 100), TierTokens("two", ASK, Counting(), 100)]
     prepared(source_of(tmp_path), tiers=tiers)
     assert calls == [2]
-    tier = tier_tokens("large", "some/model", "main", max_prompt_tokens=7)
-    assert tier == TierTokens("large", HFTokenizer("some/model", "main"), 7)
+    tier = tier_tokens("large", ASK, "some/model", "main", max_prompt_tokens=7)
+    assert tier == TierTokens("large", ASK, HFTokenizer("some/model", "main"), 7)
     assert pickle.loads(pickle.dumps(tier)) == tier
