@@ -2,6 +2,7 @@
 
 Boundary: Serve makes it and calls it; it knows of Serve only what it is handed.
 Invariants: a replica whose engine died ends its process, so that Serve replaces it within seconds.
+One that Serve stops on a node that drains goes on with what it has for as long as Serve lets it.
 Engines whose run has had no driver for `ORPHANED_S` delete their application: they cost money, and
 a driver that resumes later starts new ones. A replica on a node that drains ends its process once
 its engine is empty: a node without work leaves Ray by itself, long before the others would notice
@@ -22,14 +23,12 @@ from pipeline.drain import ReadDrain, ask
 from pipeline.engine import Completion, EngineDeadError, EngineFactory, FinishReason, Request
 from pipeline.interruptions import Interruption
 from pipeline.losses import NoEngineError
+from pipeline.stop_order import STOP_S, IsStopped, StopOrder, grace_s
 from pipeline.tiers import Tier
 
 ORPHANED_S = 600.0
 HEALTH_CHECK_S = 2.0
 DRAIN_CHECK_S = 1.0
-STOP_GRACE_S = 12.0  # a replica that Serve stops has so long to end its calls
-# Serve does not say that it stops a replica, but it checks the health of such a one no more.
-UNCHECKED_S = 3 * HEALTH_CHECK_S
 LAST_WORDS_S = 0.5  # between the last answers of a replica and its exit
 IS_CLOSED = "is_closed"
 
@@ -66,13 +65,13 @@ class Replica:
         make_link: Callable[[], DriverLink],
         read_drain: ReadDrain,
         undeploy: Callable[[], None],
+        is_stopped: IsStopped,
     ) -> None:
         self._link = make_link()
         self._tier = tier
         self._read_drain = read_drain
         self._undeploy = undeploy
         self._is_dying = False
-        self._is_checking = False
         self._calls = 0
         self._event: Interruption | None = None
         self._returned: set[str] = set()  # requests that were handed back
@@ -80,8 +79,9 @@ class Replica:
         self._reporting: asyncio.Future[None] | None = None
         self._engine = make_engine(tier)
         await self._engine.start()
-        self._driven_s = self._checked_s = time.monotonic()
-        self._watching = asyncio.create_task(self._watch_drain())
+        self._driven_s = time.monotonic()
+        self._order = StopOrder(is_stopped)
+        self._watching = asyncio.create_task(self._watch())
 
     async def generate(
         self, requests: Sequence[Request]
@@ -109,14 +109,12 @@ class Replica:
 
     async def check_health(self) -> None:
         """Called by Serve every few seconds; also where a missing driver is noticed."""
-        self._is_checking = True
+        self._order.hear()
         try:
             await self._engine.check_health()
         except EngineDeadError:
             self._die()
             raise
-        finally:
-            self._is_checking, self._checked_s = False, time.monotonic()
         now_s = time.monotonic()
         if await asyncio.to_thread(self._link.is_driver_alive):
             self._driven_s = now_s
@@ -125,32 +123,49 @@ class Replica:
 
     def record_routing_stats(self) -> dict[str, bool]:
         """Called by Serve every second; routers of all coordinators see it."""
+        self._order.hear()
         return {IS_CLOSED: self._engine.is_closed}
 
-    async def _watch_drain(self) -> None:
-        while not (self._engine.is_closed and self._calls == 0):
-            await asyncio.sleep(DRAIN_CHECK_S)
-            deadline_unix_s = await ask(self._read_drain)
-            if deadline_unix_s is not None:
-                self._drain(deadline_unix_s)
-                self._report()
+    async def _watch(self) -> None:
+        """End the engine in time, and then this process."""
+        ordering = asyncio.create_task(self._order.watch())
+        was_over = False
+        try:
+            while not (self._engine.is_closed and self._calls == 0):
+                await asyncio.sleep(DRAIN_CHECK_S)
+                deadline_unix_s = await ask(self._read_drain)
+                if deadline_unix_s is not None:
+                    self._note_notice(deadline_unix_s)
+                left_s = self._left_s(deadline_unix_s)
+                if left_s < math.inf:
+                    self._engine.drain(asyncio.get_running_loop().time() + left_s)
+                is_over = self._order.given_s is not None and left_s <= 0
+                if is_over and was_over:
+                    break  # what runs was told to end before: the engine hangs
+                was_over = is_over
+        finally:
+            ordering.cancel()
         if self._reporting is not None:
             await asyncio.wait([self._reporting])  # whether it was heard or not
         self._die()
 
-    def _drain(self, deadline_unix_s: float) -> None:
+    def _left_s(self, deadline_unix_s: float | None) -> float:
+        """Until the node goes, or Serve ends this replica; inf where neither is known."""
+        left_s = math.inf if deadline_unix_s is None else deadline_unix_s - time.time()
+        if self._order.given_s is None:
+            return left_s
+        # On a node that stays, its application is deleted or its engine hangs: nobody waits.
+        lives_s = STOP_S if self._event is None else grace_s(self._tier.generation)
+        return min(left_s, self._order.given_s + lives_s - time.monotonic())
+
+    def _note_notice(self, deadline_unix_s: float) -> None:
         if self._event is None:
             self._event = Interruption(
                 self._link.engine, self._link.node, self._tier.name, noticed_unix_s=time.time()
             )
         self._event = self._event.told(deadline_unix_s)
         self._note_emptiness()
-        left_s = deadline_unix_s - time.time()
-        unchecked_s = 0.0 if self._is_checking else time.monotonic() - self._checked_s
-        if unchecked_s > UNCHECKED_S:
-            left_s = min(left_s, STOP_GRACE_S - unchecked_s)
-        if left_s < math.inf:
-            self._engine.drain(asyncio.get_running_loop().time() + left_s)
+        self._report()
 
     def _news_of(self, part: list[Completion]) -> list[Completion]:
         """Without what was handed back before: a closed engine may be asked more than once."""

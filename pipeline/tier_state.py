@@ -22,7 +22,10 @@ class PoolState:
     ready: int
     starting: int  # they have a node and are not ready yet
     unplaced: int  # they have no node yet
-    failure: str | None = None  # of the latest start, once Serve has given up on starting
+    failure: str | None = None  # of the latest start, once the pool has been given up
+    start_error: str | None = None  # of the latest start that failed, as far as Serve tells
+    refusal: str | None = None  # why starts fail at present, other than for the death of a node
+    leaving: int = 0  # of those that are ready; their nodes drain
 
     @property
     def is_given_up(self) -> bool:
@@ -37,9 +40,11 @@ class TierState:
     is_deployed: bool
     ready: int
     wanted: int
-    problem: str | None  # why replicas do not start, once Serve has given up on them
+    problem: str | None  # why replicas do not start, once they have been given up
     starting: int = 0
     unplaced: int = 0
+    refusal: str | None = None  # why starts fail at present
+    leaving: int = 0
 
 
 def tier_state(pools: Sequence[PoolState | None], *, wanted: int) -> TierState:
@@ -52,7 +57,14 @@ def tier_state(pools: Sequence[PoolState | None], *, wanted: int) -> TierState:
         problem="; ".join(_essence(pool.failure) for pool in found if pool.failure) or None,
         starting=sum(pool.starting for pool in found),
         unplaced=sum(pool.unplaced for pool in found),
+        refusal="; ".join(_essence(pool.refusal) for pool in found if pool.refusal) or None,
+        leaving=sum(pool.leaving for pool in found),
     )
+
+
+def lost_its_node(failure: str) -> bool:
+    """Whether an engine did not start because its node went."""
+    return any(words in failure for words in NODE_LOST)
 
 
 def _essence(failure: str) -> str:
@@ -61,4 +73,4 @@ def _essence(failure: str) -> str:
 
 
 def _lost_its_nodes(pool: PoolState) -> bool:
-    return pool.is_given_up and any(words in (pool.failure or "") for words in NODE_LOST)
+    return pool.is_given_up and lost_its_node(pool.failure or "")

@@ -23,6 +23,11 @@ def test_an_engine_that_does_not_start_is_a_problem_by_its_reason() -> None:
     assert (state.is_deployed, state.problem) == (True, NO_MEMORY)
 
 
+def test_why_starts_fail_is_told_by_its_last_line() -> None:
+    state = tier_state([PoolState(1, 1, 0, refusal="failed:\n  no memory\n")], wanted=2)
+    assert (state.problem, state.refusal) == (None, "no memory")
+
+
 @pytest.mark.parametrize("failure", LOST)
 def test_nodes_that_die_while_engines_start_are_no_problem_but_a_pool_to_deploy_again(
     failure: str,
