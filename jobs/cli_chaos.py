@@ -35,7 +35,7 @@ def chaos(
         str,
         typer.Option(
             metavar="NAME|FILE",
-            help="notice, kill, early, all, storm, flap, driver, none; or a YAML file.",
+            help="notice, kill, early, all, all-notice, storm, flap, driver, none; or a YAML file.",
         ),
     ] = "notice",
     trace: Annotated[

@@ -11,7 +11,7 @@ NODE_SHOWN = 8  # characters of Ray's id
 
 
 def interruption_lines(its: Interruptions) -> list[str]:
-    """What interruptions did to a run; nothing where there were none."""
+    """What interruptions did to a run, and what starting engines took; nothing for neither."""
     lines = []
     if its.notices or its.losses:
         lines.append(
@@ -32,6 +32,17 @@ def interruption_lines(its: Interruptions) -> list[str]:
             f"done twice: {count(rework.documents)} documents, at most {count(rework.tokens)} "
             f"tokens, {rework.engine_s:,.1f} engine seconds ({rework.gpu_s:,.1f} GPU seconds), "
             f"{usd(rework.usd)}"
+        )
+    if rework.prefilled_again_tokens:
+        lines.append(
+            f"prompts computed again: {count(rework.prefilled_again_tokens)} tokens, with what was "
+            "continued"
+        )
+    starts = its.starts
+    if starts.seconds:
+        lines.append(
+            f"engine starts: {duration(starts.seconds)} ({usd(starts.usd)}), of it "
+            f"{duration(starts.restart_seconds)} ({usd(starts.restart_usd)}) for replacements"
         )
     if its.restarted_documents:
         lines.append(

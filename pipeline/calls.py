@@ -40,20 +40,28 @@ class Call:
     )
     most_tokens: int = 0  # of an answer, where it does not come to an end of its own
     chunk: Chunk | None = None  # None until it departs
-    _sent_s: float = 0.0
+    _begun_s: float | None = None  # None while no engine has begun with it
+    _prefilled: list[int] = field(default_factory=list)  # tokens, at each engine that began
     _lost_behind: list[int] = field(default_factory=list)  # tokens it had when an engine was lost
     _dropped: list[int] = field(default_factory=list)  # tokens that could not be continued
     _lost_s: float = 0.0
+    _was_begun: bool = field(init=False)
 
-    def send(self) -> Request:
-        """What to send now."""
-        self._sent_s = asyncio.get_running_loop().time()
-        return self.request
+    def __post_init__(self) -> None:
+        # An earlier attempt at the run had an engine begin with it: what is next is not the first.
+        self._was_begun = bool(self.request.partial.tokens or self.request.engine_deaths)
+
+    def begin(self) -> None:
+        """The engine that it was sent to begins; until then it waited for one."""
+        if self._begun_s is None:
+            self._begun_s = asyncio.get_running_loop().time()
 
     def lose(self) -> None:
-        """The engine that it was sent to is gone."""
-        self._lost_behind.append(len(self.request.partial.tokens))
-        self._lose_time()
+        """The engine that it was sent to is gone; nothing is lost where it had not begun."""
+        if self._begun_s is not None:
+            self._lost_behind.append(len(self.request.partial.tokens))
+            self._lose_time()
+            self._note_attempt()
 
     def come_back(self, completion: Completion) -> None:
         """The engine that it was sent to has to go, and gave back what it had."""
@@ -61,10 +69,15 @@ class Call:
         if dropped > 0:
             self._dropped.append(dropped)
             self._lose_time()
+        if completion.output_tokens > len(self.request.partial.tokens):
+            self._note_attempt()
+        self._begun_s = None
         self.request = replace(self.request, partial=completion.partial)
 
     def end(self, completion: Completion) -> None:
         """Answer its caller, if he still waits."""
+        if self._begun_s is not None:
+            self._note_attempt()
         if not self.answer.done():
             is_whole = completion.finish_reason in (FinishReason.STOP, FinishReason.LENGTH)
             length = completion.output_tokens if is_whole else self.most_tokens
@@ -83,10 +96,17 @@ class Call:
             tokens=lost + sum(self._dropped),
             seconds=self._lost_s,
             salvaged_tokens=len(self.request.partial.tokens),
+            prefilled_again_tokens=sum(self._prefilled[0 if self._was_begun else 1 :]),
         )
 
+    def _note_attempt(self) -> None:
+        """An engine that began with it is done with it."""
+        self._prefilled.append(len(self.request.prompt_tokens) + len(self.request.partial.tokens))
+        self._begun_s = None
+
     def _lose_time(self) -> None:
-        self._lost_s += asyncio.get_running_loop().time() - self._sent_s
+        if self._begun_s is not None:
+            self._lost_s += asyncio.get_running_loop().time() - self._begun_s
 
 
 def unanswered(calls: Sequence[Call]) -> list[Call]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from checkpoints.result import NO_REWORK, Rework
 from pipeline.engine import Completion, FinishReason
+from pipeline.meter import NO_STARTS, EngineStarts
 
 HANDED_BACK = FinishReason.HANDED_BACK
 EVENTS_KEPT = 200  # the latest; sums go on
@@ -79,13 +80,15 @@ class Interruption:
 class Interruptions:
     """All of a run, over all attempts.
 
-    `losses` are engines that went without notice or before they were empty. `rework` is of the
-    documents finished so far; `restarted_documents` are those, about, that were begun again because
+    `losses` are engines that went without notice or before they were empty, `losses_under_notice`
+    those of them that had notice. `rework` is of the documents finished so far; `starts` is what
+    starting engines took; `restarted_documents` are those, about, that were begun again because
     the driver or a coordinator had died while it had them in its hands.
     """
 
     notices: int = 0
     losses: int = 0
+    losses_under_notice: int = 0
     restarted_documents: int = 0
     finished_under_notice: int = 0
     tokens_under_notice: int = 0
@@ -94,6 +97,7 @@ class Interruptions:
     longest_drain_s: float = 0.0
     used_s: float = 0.0
     rework: Rework = NO_REWORK
+    starts: EngineStarts = NO_STARTS
     events: tuple[Interruption, ...] = ()
 
     @classmethod
@@ -102,6 +106,9 @@ class Interruptions:
         return cls(
             notices=sum(event.noticed_unix_s is not None for event in events),
             losses=sum(event.is_lost for event in events),
+            losses_under_notice=sum(
+                event.is_lost and event.noticed_unix_s is not None for event in events
+            ),
             finished_under_notice=sum(event.documents for event in events),
             tokens_under_notice=sum(event.output_tokens for event in events),
             handed_back=sum(event.handed_back for event in events),
@@ -114,11 +121,13 @@ class Interruptions:
     def plus(self, other: Interruptions, sign: int = 1) -> Interruptions:
         """The sums of both, or without the other's with -1, and the other's events.
 
-        Without what only documents and the driver know: `rework` and `restarted_documents`.
+        Without what only documents and the driver know: `rework`, `starts` and
+        `restarted_documents`.
         """
         return Interruptions(
             notices=self.notices + sign * other.notices,
             losses=self.losses + sign * other.losses,
+            losses_under_notice=self.losses_under_notice + sign * other.losses_under_notice,
             finished_under_notice=self.finished_under_notice + sign * other.finished_under_notice,
             tokens_under_notice=self.tokens_under_notice + sign * other.tokens_under_notice,
             handed_back=self.handed_back + sign * other.handed_back,
@@ -131,8 +140,14 @@ class Interruptions:
     @classmethod
     def of_fields(cls, found: Mapping[str, Any]) -> Interruptions:
         """Those whose `asdict` this is; TypeError or KeyError where there were none."""
-        events = tuple(Interruption(**event) for event in found["events"])
-        return cls(**{**found, "events": events, "rework": Rework(**found["rework"])})
+        return cls(
+            **{
+                **found,
+                "events": tuple(Interruption(**event) for event in found["events"]),
+                "rework": Rework(**found["rework"]),
+                "starts": EngineStarts(**found.get("starts", {})),
+            }
+        )
 
 
 NO_INTERRUPTIONS = Interruptions()

@@ -59,6 +59,10 @@ BUILT_IN: Final[dict[str, Story]] = {
         "all nodes vanish at once, without notice",
         lambda its: [its.killed(0.4, node) for node in its.all_nodes],
     ),
+    "all-notice": Story(
+        "all nodes get notice together",
+        lambda its: [its.noticed(0.4, node) for node in its.all_nodes],
+    ),
     "storm": Story(
         "half of the nodes get notice together, twice",
         lambda its: [its.noticed(share, node) for share in (0.2, 0.6) for node in its.half],

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.spot.address import Place
+from infra.spot.address import Place, is_own
 from infra.spot.settings import AUTO, AWS, AZURE, GCP, NONE, SpotSettings
 from infra.spot.sources import aws, gcp
 from infra.spot.sources.azure import azure_sources
@@ -21,6 +21,8 @@ from infra.spot.sources.source import Source
 
 AWS_ENDPOINT = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
 GCP_HOST = "GCE_METADATA_HOST"
+CLOUD_POLL_S = 5.0  # what AWS advises
+OWN_POLL_S = 1.0
 DMI = Path("/sys/class/dmi/id")
 AZURE_ASSET_TAG = "7783-7084-3265-9085-8269-3286-77"  # every machine on Azure, no other Hyper-V
 
@@ -58,6 +60,11 @@ def detect(environment: Mapping[str, str], firmware: Firmware) -> str:
     if firmware.chassis_asset_tag == AZURE_ASSET_TAG:
         return AZURE
     return NONE
+
+
+def poll_s(settings: SpotSettings) -> float:
+    """Seconds between two looks at a source."""
+    return settings.poll_s or (OWN_POLL_S if is_own(settings.source) else CLOUD_POLL_S)
 
 
 def sources_of(

@@ -25,6 +25,7 @@ from infra.spot.settings import OnRebalance
 from infra.spot.sources.source import Source
 
 LOGGER = logging.getLogger(__name__)
+RAY = "Ray"  # as one of those that may be in trouble
 EARLIER_S = 4.0  # Ray counts a death after the drain's deadline as expected, one before it not
 SAME_S = 1.0  # deadlines that differ by less are one: bodies have whole seconds, and clocks drift
 DRAINING_POLL_S = 1.0  # an empty node is paid for until its sentinel has seen that it is empty
@@ -127,7 +128,7 @@ class Sentinel:
         self._poll_s = poll_s
         self._known: dict[str, dict[Key, Noticed]] = {source.name: {} for source in sources}
         self._withdrawn: list[Noticed] = []
-        self._troubles: dict[str, set[str]] = {}
+        self._troubles: dict[str, tuple[str, ...]] = {}  # that last, by whom, in their order
         self._read_unix_s: dict[str, float] = {}  # when a source last answered
         self._phase = zlib.crc32(node_id.encode()) / 2**32
         self._looked_unix_s = 0.0
@@ -138,6 +139,15 @@ class Sentinel:
     def noticed(self) -> tuple[Noticed, ...]:
         """Everything announced so far, also what was withdrawn."""
         return (*self._withdrawn, *self._current())
+
+    def troubles(self) -> tuple[str, ...]:
+        """Why notices may be missed now, with what can be done about it."""
+        remedies = {source.name: source.remedy for source in self._sources} | {RAY: ""}
+        return tuple(
+            f"{whom}: {told[-1]}" + (f"; {remedies[whom]}" if remedies[whom] else "")
+            for whom, told in self._troubles.items()
+            if whom in remedies  # not an acknowledgement: its notice was heard
+        )
 
     def step(self, now_unix_s: float) -> float | None:
         """Ask every source and act; seconds until the next step, None when there is none."""
@@ -169,9 +179,9 @@ class Sentinel:
             is_draining = order is not None or drains_until is not None
             self._look_wait_s = self._draining_wait_s() if is_draining else 0.0
         except (ConnectionError, DrainRefusedError) as error:
-            self._tell("Ray", error)
+            self._tell(RAY, error)
         else:
-            self._recovered("Ray")
+            self._recovered(RAY)
 
     def _draining_wait_s(self) -> float:
         return look_wait_s(self._node.cluster_nodes(), self._phase)
@@ -230,13 +240,14 @@ class Sentinel:
         self._acknowledged.add((source.name, key))
 
     def _tell(self, whom: str, error: Exception) -> None:
-        told = self._troubles.setdefault(whom, set())
+        told = self._troubles.get(whom, ())
         if str(error) not in told:
-            told.add(str(error))
+            self._troubles = self._troubles | {whom: (*told, str(error))}
             LOGGER.warning("%s: %s; asking again", whom, error)
 
     def _recovered(self, whom: str) -> None:
-        if self._troubles.pop(whom, None):
+        if whom in self._troubles:
+            self._troubles = {name: told for name, told in self._troubles.items() if name != whom}
             LOGGER.warning("%s answers again", whom)
 
 

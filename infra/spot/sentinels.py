@@ -1,6 +1,6 @@
 """A sentinel on every node of a Ray cluster that has work, for as long as a run's driver watches.
 
-Boundary: starts and ends actors and collects what they noticed; each of them decides for its own
+Boundary: starts and ends actors and collects what they report; each of them decides for its own
 node. A thread of the driver looks for nodes that joined.
 Invariants: nothing that goes wrong here ends the run. A node without a source of notices keeps no
 actor, nor does one without work: to Ray no node with an actor is idle, and its autoscaler would
@@ -17,24 +17,23 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from infra.spot.address import Place, is_own
-from infra.spot.detect import read_firmware, sources_of
+from infra.spot.address import Place
+from infra.spot.detect import poll_s, read_firmware, sources_of
+from infra.spot.node_report import NodeReport, Overview, overview
 from infra.spot.ray_nodes import LiveNode, drain, draining, live_nodes, occupancy
-from infra.spot.sentinel import Noticed, Sentinel
+from infra.spot.sentinel import Sentinel
 from infra.spot.settings import NONE, SpotSettings
 
 LOGGER = logging.getLogger(__name__)
 LOOK_S = 3.0  # between two looks at Ray's nodes
 END_S = 10.0  # a look that is under way ends within this
 IDLE_S = 30.0  # without work, before a node's sentinel ends
-CLOUD_POLL_S = 5.0  # what AWS advises
-OWN_POLL_S = 1.0
 # What Ray's calls raise: errors of its own, and built-in ones for some states of its services.
 RAY_ERRORS = (ray.exceptions.RayError, OSError, ValueError)
 
@@ -94,27 +93,33 @@ class NodeSentinel:
 
     def __init__(self, node: LiveNode, settings: SpotSettings) -> None:
         place = Place(node_id=node.id, node_ip=node.ip, hostname=node.hostname)
+        self._is_head = node.is_head
         self._sources = sources_of(settings, place, os.environ, read_firmware())
         self._sentinel = Sentinel(
             node.id,
             HeadNode() if node.is_head else RayNode(node.id),
             self._sources,
             settings.on_rebalance,
-            settings.poll_s or (OWN_POLL_S if is_own(settings.source) else CLOUD_POLL_S),
+            poll_s(settings),
         )
 
-    def watch(self) -> tuple[Noticed, ...]:
+    def watch(self) -> NodeReport:
         """Until the node is drained and empty; at once where there is nothing to ask."""
         while self._sources:
             wait_s = self._sentinel.step(time.time())
             if wait_s is None:
                 break
             time.sleep(wait_s)
-        return self.noticed()
+        return self.report()
 
-    def noticed(self) -> tuple[Noticed, ...]:
-        """What was announced to this node so far."""
-        return self._sentinel.noticed()
+    def report(self) -> NodeReport:
+        """What this node has to tell now."""
+        return NodeReport(
+            is_head=self._is_head,
+            sources=tuple(source.name for source in self._sources),
+            noticed=self._sentinel.noticed(),
+            troubles=self._sentinel.troubles(),
+        )
 
 
 @dataclass(slots=True)
@@ -134,12 +139,19 @@ class Sentinels:
         self._watches: dict[str, Watch] = {}
         self._over: set[str] = set()  # nodes that need no sentinel any more
         self._worked_s: dict[str, float] = {}  # when a node was last seen with work
-        self._noticed: dict[str, tuple[Noticed, ...]] = {}
+        self._reports: dict[str, NodeReport] = {}
+        self._trouble: str | None = None
         self._ending = threading.Event()
 
-    def notices(self) -> tuple[Noticed, ...]:
-        """What all nodes noticed, also those that are gone; a few seconds old."""
-        return tuple(one for found in list(self._noticed.values()) for one in found)
+    def reports(self) -> dict[str, NodeReport]:
+        """What each node told last, also those that are gone; a few seconds old."""
+        return self._reports.copy()
+
+    def overview(self) -> Overview:
+        """All nodes together; the last trouble stays when it is over."""
+        found = overview(self._settings.source, self.reports(), frozenset(self._worked_s))
+        self._trouble = found.trouble or self._trouble
+        return replace(found, trouble=self._trouble)
 
     def run(self) -> None:
         """Look at Ray's nodes until `end`."""
@@ -161,7 +173,8 @@ class Sentinels:
 
     def _look(self) -> None:
         live = {node.id: node for node in live_nodes()}
-        going = draining().keys()  # Ray places nothing there, and their sentinels end by themselves
+        # Ray places nothing there, and their sentinels end by themselves; see also `cordoned.py`.
+        going = draining().keys()
         busy = live.keys() - occupancy().empty
         self._worked_s = last_worked(self._worked_s, busy, time.monotonic())
         at_work = self._worked_s.keys()
@@ -188,7 +201,7 @@ class Sentinels:
                 continue
             watch = self._watches[node_id]
             try:
-                self._noticed[node_id] = ray.get(call)
+                self._reports[node_id] = ray.get(call)
             except ray.exceptions.RayError as error:
                 LOGGER.warning("the sentinel of node %s is lost: %s", node_id, error)
                 self._stop(node_id)
@@ -197,7 +210,7 @@ class Sentinels:
                 self._over.add(node_id)
                 self._stop(node_id)
             else:
-                watch.asking = watch.actor.noticed.remote()
+                watch.asking = watch.actor.report.remote()
 
     def _stop(self, node_id: str) -> None:
         try:
@@ -224,7 +237,7 @@ def start(node: LiveNode, settings: SpotSettings) -> Watch:
         )
         .remote(node, settings)
     )
-    return Watch(actor, watching=actor.watch.remote(), asking=actor.noticed.remote())
+    return Watch(actor, watching=actor.watch.remote(), asking=actor.report.remote())
 
 
 @contextmanager

@@ -24,6 +24,7 @@ class Accounting:
 
     notices: int
     losses: int  # engines that went before they were empty
+    losses_under_notice: int  # those of them that had notice
     finished_under_notice: int  # documents
     tokens_under_notice: int  # of the documents finished under it
     notice_used_s: float  # seconds of notices in which documents were finished
@@ -34,9 +35,12 @@ class Accounting:
     redone_documents: int
     restarted_documents: int
     redone_tokens: int
+    prefilled_again_tokens: int
     redone_engine_s: float
     redone_gpu_s: float
     redone_usd: float
+    restart_s: float  # of engines that replaced others, from their node to being ready
+    restart_usd: float
 
 
 def read_accounting(output: Store) -> Accounting | None:
@@ -54,6 +58,7 @@ def read_accounting(output: Store) -> Accounting | None:
     return Accounting(
         notices=its.notices,
         losses=its.losses,
+        losses_under_notice=its.losses_under_notice,
         finished_under_notice=its.finished_under_notice,
         tokens_under_notice=its.tokens_under_notice,
         notice_used_s=its.used_s,
@@ -64,7 +69,10 @@ def read_accounting(output: Store) -> Accounting | None:
         redone_documents=its.rework.documents + its.restarted_documents,
         restarted_documents=its.restarted_documents,
         redone_tokens=its.rework.tokens,
+        prefilled_again_tokens=its.rework.prefilled_again_tokens,
         redone_engine_s=its.rework.engine_s,
         redone_gpu_s=its.rework.gpu_s,
         redone_usd=its.rework.usd,
+        restart_s=its.starts.restart_seconds,
+        restart_usd=its.starts.restart_usd,
     )

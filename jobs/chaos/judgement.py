@@ -37,6 +37,7 @@ def problems_of(
         *_unanswered(verdict),
         *_unplayed(schedule, conduct),
         *_unheard(schedule, conduct, accounting),
+        *_unsaved(schedule, conduct, accounting),
     )
 
 
@@ -78,7 +79,29 @@ def _unheard(schedule: Schedule, conduct: Conduct, accounting: Accounting | None
         )
 
 
+def _unsaved(schedule: Schedule, conduct: Conduct, accounting: Accounting | None) -> Iterator[str]:
+    """Engines that were lost with work although their nodes lived to their deadlines."""
+    if accounting is None:
+        return
+    cut_short = [one for one in _played(schedule, conduct) if not one.is_driver and not _full(one)]
+    dies_early = sum(outage.notice_s > 0 for outage in cut_short)
+    lost = max(accounting.losses_under_notice - dies_early, accounting.losses - len(cut_short))
+    if lost > 0 and _has_full_notice(schedule, conduct):
+        yield (
+            f"engines lost with work although their nodes had their full notice: {count(lost)}; "
+            "raise --notice, or see the driver's log"
+        )
+
+
 def _has_full_notice(schedule: Schedule, conduct: Conduct) -> bool:
     """Whether a node was told and lived to its deadline; one that dies sooner may hear nothing."""
+    return any(_full(outage) for outage in _played(schedule, conduct))
+
+
+def _full(outage: Outage) -> bool:
+    return outage.notice_s > 0 and outage.lives_s == outage.notice_s
+
+
+def _played(schedule: Schedule, conduct: Conduct) -> list[Outage]:
     played = Counter[Outage](schedule.outages) - Counter(conduct.outages_left)
-    return any(outage.notice_s and outage.lives_s == outage.notice_s for outage in played)
+    return list(played.elements())

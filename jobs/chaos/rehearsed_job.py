@@ -10,6 +10,7 @@ from pathlib import Path
 from jobs.demo.documents import Order, write_folder
 from jobs.spec import JobSpec
 from jobs.spec_file import load_spec
+from jobs.spec_route import RouteSpec
 from jobs.spec_spot import SpotSpec
 from jobs.spec_tiers import Replicas, TierSpec
 from jobs.spec_yaml import write_yaml
@@ -71,7 +72,7 @@ def write_rehearsed(spec: JobSpec, folder: Path, *, nodes: int) -> Path:
     rehearsed = spec.model_copy(
         update={
             "tiers": (tier,),
-            "route": tier.name,
+            "route": RouteSpec(tier=tier.name),
             "spot": SpotSpec(poll_s=POLL_S),
             "output": str(folder / "output"),
             "checkpoint": str(folder / "checkpoint"),

@@ -93,9 +93,12 @@ def account_table(report: Report) -> Table:
             "tokens dropped": count(its.dropped_tokens),
             "documents begun anew, at most": count(its.redone_documents),
             "tokens generated again, at most": count(its.redone_tokens),
+            "prompt tokens computed again": count(its.prefilled_again_tokens),
             "engine seconds spent twice, at most": f"{its.redone_engine_s:,.1f}",
             "GPU seconds spent twice, at most": f"{its.redone_gpu_s:,.1f}",
             "money spent twice, at most": usd(its.redone_usd),
+            "engine seconds to start replacements": f"{its.restart_s:,.1f}",
+            "money to start replacements": usd(its.restart_usd),
         }
     for name, value in rows.items():
         table.add_row(name, value)

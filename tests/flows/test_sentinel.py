@@ -55,6 +55,11 @@ def has_sentinel(node: LocalNode) -> bool:
     return bool(processes_named([node], "NodeSentinel"))
 
 
+def has_notice(flow: Flow) -> bool:
+    saved = flow.status()
+    return saved is not None and saved.snapshot.interruptions.notices > 0
+
+
 def assert_all_is_done_once(flow: Flow) -> None:
     verdict = flow.verdict()
     assert verdict.proven, verdict
@@ -81,6 +86,29 @@ def test_a_notice_drains_its_node_and_a_node_that_joins_later_is_watched_too(
     code, final = finish(driver)
     assert (code, final["documents_error"]) == (0, 0)
     assert_all_is_done_once(flow)
+    watch = final["node_watch"]
+    assert isinstance(watch, dict)
+    assert (watch["source"], watch["notices"], watch["trouble"]) == ("aws", 2, None)
+
+
+def test_a_metadata_service_that_no_node_reaches_is_told_to_the_user(
+    spot: LocalCluster, tmp_path: Path
+) -> None:
+    add_engine_node(spot, "http://127.0.0.1:9")  # the discard port: nobody listens
+    flow = write_flow(tmp_path, count=COUNT, spot={"poll_s": 0.5})
+    driver = flow.start_driver(spot, DELAY_S)
+
+    def trouble() -> str:
+        saved = flow.status()
+        return "" if saved is None else saved.snapshot.node_watch.trouble or ""
+
+    wait_until(lambda: "aws" in trouble(), "the trouble is in the status", SOON_S)
+    assert "cannot be reached" in trouble()
+    assert "a pod needs a hop limit of 2" in trouble()
+    code, final = finish(driver)
+    watch = final["node_watch"]
+    assert isinstance(watch, dict)
+    assert (code, watch["nodes_in_trouble"], watch["notices"]) == (0, 1, 0)
 
 
 def test_a_rebalance_recommendation_cordons_and_an_interruption_after_it_has_its_deadline(
@@ -106,6 +134,31 @@ def test_a_rebalance_recommendation_cordons_and_an_interruption_after_it_has_its
     assert_all_is_done_once(flow)
 
 
+def test_an_interruption_after_a_cordon_is_noticed_although_the_driver_is_another_one(
+    spot: LocalCluster, tmp_path: Path
+) -> None:
+    notices = tmp_path / "notices.json"
+    going = add_engine_node(spot)
+    flow = write_flow(tmp_path / "flow", count=COUNT, spot={"source": f"file:{notices}"})
+    first = flow.start_driver(spot, DELAY_S)
+    wait_until(lambda: flow.finished() >= COUNT // 10, "a tenth was done", SOON_S)
+    notices.write_text('[{"event": "rebalance"}]')
+    wait_until(lambda: has_notice(flow), "the node is cordoned", SOON_S)
+    first.kill()
+    first.wait()
+    wait_until(lambda: not has_sentinel(going), "its sentinel ended with its driver", SOON_S)
+    second = flow.start_driver(spot, DELAY_S)
+    before = len(flow.served())
+    wait_until(lambda: len(flow.served()) > before + 20, "the engine serves it", SOON_S)
+    notices.write_text(json.dumps([{"event": "interruption", "deadline_unix_s": time.time() + 12}]))
+    wait_until(lambda: has_left(going), "the node left Ray by itself", SOON_S)
+    notices.unlink()
+    add_engine_node(spot)
+    code, final = finish(second)
+    assert (code, final["documents_error"]) == (0, 0)
+    assert flow.verdict().proven
+
+
 def test_what_nodes_noticed_is_kept_when_they_are_gone_and_the_head_stays(
     spot: LocalCluster, tmp_path: Path
 ) -> None:
@@ -128,6 +181,7 @@ def test_what_nodes_noticed_is_kept_when_they_are_gone_and_the_head_stays(
     assert found["head"] in found["noticed"]
     expected = [source, "interruption", deadline_unix_s]
     assert list(found["noticed"].values()) == [expected] * 3
+    assert found["head_goes_by_unix_s"] == deadline_unix_s
     assert all(has_left(node) for node in nodes)
     assert not has_left(spot.head)
     wait_until(lambda: not has_sentinel(spot.head), "the sentinels ended with their driver", SOON_S)

@@ -60,6 +60,7 @@ class FaultProxy:
     strip_headers: set[str] = field(default_factory=set)
     seen: list[str] = field(default_factory=list)
     down: bool = False
+    delay_s: float = 0.0  # before every answer
     _planned: dict[str, deque[Fault]] = field(default_factory=dict)
 
     def plan(self, method: str, *faults: Fault) -> None:
@@ -69,6 +70,7 @@ class FaultProxy:
         self.strip_headers.clear()
         self.seen.clear()
         self.down = False
+        self.delay_s = 0.0
         self._planned.clear()
 
     def take(self, method: str) -> Fault | None:
@@ -105,6 +107,7 @@ def fault_proxy(upstream: str) -> Iterator[FaultProxy]:
                 self._refuse(fault)
                 return
             status, headers, data = self._forward(body)
+            time.sleep(proxy.delay_s)
             if isinstance(fault, LostResponse):
                 self.close_connection = True
                 return

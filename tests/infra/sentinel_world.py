@@ -64,7 +64,7 @@ class FakeSource:
         self.refuses = False
         self.reads = 0
         self.acknowledged: list[Notice] = []
-        self.source = Source(name, self.read, self.acknowledge)
+        self.source = Source(name, self.read, self.acknowledge, "let pods reach it")
 
     def read(self, now_unix_s: float) -> Sequence[Notice]:
         self.reads += 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.spot.builtin_schedules import BUILT_IN, Setting, built_in
@@ -108,6 +108,14 @@ def test_what_makes_no_sense_is_refused_in_words(make: object, words: str) -> No
         make()  # type: ignore[operator]
 
 
+def test_all_notice_tells_all_nodes_at_once_and_a_storm_tells_half_of_them() -> None:
+    for name, nodes in (("all-notice", [1, 2, 3, 4]), ("storm", [1, 2])):
+        acts = played(built_in(name, Setting(4, 20, 10)))
+        first_s = acts[0].at_s
+        told = [act.node for act in acts if act.does is Does.NOTICE and act.at_s == first_s]
+        assert told == nodes
+
+
 @pytest.mark.parametrize("name", BUILT_IN)
 @pytest.mark.parametrize("nodes", [1, 2, 3, 8])
 def test_every_built_in_schedule_can_be_told_and_played(name: str, nodes: int) -> None:
@@ -126,6 +134,7 @@ outages = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(outages, max_size=8), st.floats(0.3, 7))
 def test_no_node_is_killed_twice_or_started_twice(some: list[Outage], step_s: float) -> None:
     is_up = dict.fromkeys((1, 2, 3), True)

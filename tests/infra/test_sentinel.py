@@ -198,6 +198,7 @@ def test_an_acknowledgement_that_failed_is_tried_until_it_succeeds_and_told_once
     assert [text for text in told if "acknowledgement" in text] == [
         "fake (acknowledgement): answered 500 to an acknowledgement; asking again"
     ]
+    assert world.sentinel.troubles() == ()  # its notice was heard
     world.source.refuses = False
     assert world.step() is None
     assert (world.source.acknowledged, world.other.acknowledged) == ([first], [second])
@@ -210,3 +211,19 @@ def test_a_cloud_that_takes_no_acknowledgement_keeps_no_node_beyond_its_deadline
     world.node.empty = True
     assert world.step() == 1.0
     assert world.step(NOW + 120 - EARLIER_S - world.now) is None
+
+
+def test_a_trouble_is_told_with_its_remedy_for_as_long_as_it_lasts() -> None:
+    world = World()
+    world.step()
+    assert world.sentinel.troubles() == ()
+    world.source.error = SilentSourceError("does not answer in time")
+    world.other.error = GarbledNoticeError("is not a list of notices")
+    world.step()
+    assert set(world.sentinel.troubles()) == {
+        "fake: does not answer in time; let pods reach it",
+        "other: is not a list of notices; let pods reach it",
+    }
+    world.source.error = None
+    world.step()
+    assert world.sentinel.troubles() == ("other: is not a list of notices; let pods reach it",)

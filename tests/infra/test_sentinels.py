@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import ray
 
 from infra.spot import sentinels
+from infra.spot.node_report import NodeReport
 from infra.spot.ray_nodes import LiveNode, Occupancy
 from infra.spot.sentinels import IDLE_S, RayNode, Sentinels, Watch, last_worked
 from infra.spot.settings import SpotSettings
@@ -103,3 +106,13 @@ def test_a_node_knows_its_clusters_size_from_what_it_asked_anyway(
     monkeypatch.setattr(sentinels, "occupancy", lambda: Occupancy(600, frozenset({"ab12"})))
     assert node.is_empty()
     assert node.cluster_nodes() == 600
+
+
+def test_the_last_trouble_stays_known_when_it_is_over() -> None:
+    watched = Sentinels(SpotSettings())
+    deaf = NodeReport(is_head=False, sources=("aws x",), noticed=(), troubles=("aws x: silent",))
+    watched._worked_s = {"ab12": 1.0}
+    watched._reports = {"ab12": deaf}
+    assert (watched.overview().nodes_in_trouble, watched.overview().trouble) == (1, "aws x: silent")
+    watched._reports = {"ab12": replace(deaf, troubles=())}
+    assert (watched.overview().nodes_in_trouble, watched.overview().trouble) == (0, "aws x: silent")

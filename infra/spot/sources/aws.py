@@ -24,6 +24,10 @@ TOKEN_PATH = "/latest/api/token"
 META_DATA = "/latest/meta-data/"
 TOKEN_TTL_S = 21600
 TTL_HEADER = "X-aws-ec2-metadata-token-ttl-seconds"
+REMEDY = (
+    f"let nodes and pods reach {ENDPOINT}; a pod needs a hop limit of 2 (aws ec2 "
+    "modify-instance-metadata-options --http-put-response-hop-limit 2)"
+)
 TOKEN_HEADER = "X-aws-ec2-metadata-token"
 
 
@@ -75,4 +79,4 @@ def _source(imds: Imds, path: str, parse: Callable[[str, float], Notice | None])
         notice = parse(body, now_unix_s + ahead_s)
         return [] if notice is None else [notice.seen_from(ahead_s)]
 
-    return Source(f"aws {path}", read)
+    return Source(f"aws {path}", read, remedy=REMEDY)

@@ -17,6 +17,7 @@ from infra.spot.sources.source import Source
 ENDPOINT = "http://169.254.169.254"
 EVENTS = "/metadata/scheduledevents?api-version=2020-07-01"
 NAME = "/metadata/instance/compute/name?api-version=2021-02-01&format=text"
+REMEDY = f"let nodes and pods reach {ENDPOINT}"
 HEADERS = {"Metadata": "true"}
 TIMEOUT_S = 10.0  # Azure takes its time to answer a machine that asks for the first time
 
@@ -57,4 +58,4 @@ class ScheduledEvents:
 def azure_sources(endpoint: str = ENDPOINT) -> tuple[Source, ...]:
     """What Azure may announce to this machine."""
     events = ScheduledEvents(endpoint)
-    return (Source("azure scheduledevents", events.read, events.acknowledge),)
+    return (Source("azure scheduledevents", events.read, events.acknowledge, REMEDY),)

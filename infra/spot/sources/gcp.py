@@ -15,6 +15,7 @@ from infra.spot.sources.source import Source
 
 HOST = "169.254.169.254"  # the address of metadata.google.internal: nothing to resolve
 INSTANCE = "/computeMetadata/v1/instance/"
+REMEDY = f"let nodes and pods reach http://{HOST}"
 HEADERS = {"Metadata-Flavor": "Google"}
 
 
@@ -35,4 +36,4 @@ def _source(metadata: Metadata, key: str, parse: Callable[[str, float], Notice |
         notice = parse(body, now_unix_s)
         return [] if notice is None else [notice]
 
-    return Source(f"gcp instance/{key}", read)
+    return Source(f"gcp instance/{key}", read, remedy=REMEDY)

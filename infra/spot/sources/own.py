@@ -13,6 +13,8 @@ from infra.spot.notices import Notice, SilentSourceError, own_notices
 from infra.spot.sources.metadata import Metadata
 from infra.spot.sources.source import Source
 
+REMEDY = "see spot.source in the job file"
+
 
 def own_sources(address: str, place: Place) -> tuple[Source, ...]:
     """The notices at `address`, which `address.is_own`, for the node at `place`."""
@@ -32,7 +34,7 @@ def _file_source(address: str) -> Source:
             raise SilentSourceError(f"cannot be read ({type(error).__name__})") from error
         return own_notices(body, now_unix_s) if body.strip() else []
 
-    return Source(address, read)
+    return Source(address, read, remedy=REMEDY)
 
 
 def _http_source(address: str) -> Source:
@@ -47,4 +49,4 @@ def _http_source(address: str) -> Source:
         found = own_notices(body, now_unix_s + ahead_s)
         return [notice.seen_from(ahead_s) for notice in found]
 
-    return Source(address, read)
+    return Source(address, read, remedy=REMEDY)

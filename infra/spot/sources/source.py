@@ -23,9 +23,10 @@ class Source:
     `read(now_unix_s)` gives what is announced now, deadlines by the node's own clock, assumed
     ones counted from `now_unix_s`; it takes seconds at most and raises SourceError.
     `acknowledge(notice)` tells the cloud that it may take the machine before the deadline; it
-    raises SourceError too.
+    raises SourceError too. `remedy` is what a person can do about a source that does not answer.
     """
 
     name: str
     read: Callable[[float], Sequence[Notice]]
     acknowledge: Callable[[Notice], None] = _nothing
+    remedy: str = ""

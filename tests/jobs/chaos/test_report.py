@@ -17,6 +17,7 @@ from jobs.chaos.accounting import Accounting, read_accounting
 from jobs.chaos.report import Report, account_table
 from jobs.chaos.timeline import Conduct
 from pipeline.interruptions import Interruptions
+from pipeline.meter import EngineStarts
 
 GOOD = Verdict(documents=10, ok=9, error=1, missing=0, duplicate=0, extra=0, problems=())
 DONE = Conduct(
@@ -35,6 +36,7 @@ DONE = Conduct(
 ACCOUNT = Accounting(
     notices=1,
     losses=0,
+    losses_under_notice=0,
     handed_back=20,
     salvaged_tokens=300,
     redone_documents=5,
@@ -43,6 +45,9 @@ ACCOUNT = Accounting(
     redone_engine_s=1.5,
     redone_gpu_s=1.5,
     redone_usd=0.25,
+    prefilled_again_tokens=90,
+    restart_s=25.0,
+    restart_usd=0.5,
     finished_under_notice=40,
     tokens_under_notice=1200,
     notice_used_s=7.5,
@@ -55,6 +60,8 @@ FAILED_IN_ENGINE = replace(
     GOOD, ok=0, error=10, error_codes=(("engine_crash", 6), ("timeout", 3), ("empty_text", 1))
 )
 UNHEARD = replace(ACCOUNT, notices=0)
+LOST = replace(ACCOUNT, losses=1, losses_under_notice=1)
+LOST_UNHEARD = replace(ACCOUNT, notices=1, losses=1)  # another node's engine had the notice
 
 
 def with_outages_left(report: Report, *left: Outage) -> Report:
@@ -84,6 +91,8 @@ def test_a_run_that_ended_with_everything_proven_has_passed() -> None:
         (replace(REPORT, accounting=None), "no account"),
         (replace(REPORT, verdict=FAILED_IN_ENGINE), "9 of 10 failed in the engine (engine_crash 6"),
         (replace(REPORT, accounting=UNHEARD), "notices given: 1, but no engine"),
+        (replace(REPORT, accounting=LOST), "lost with work although their nodes had their full"),
+        (replace(REPORT, accounting=LOST_UNHEARD), "had their full notice: 1"),
         (with_outages_left(REPORT, NOTICED), "over before node 1 at 30%: give it more documents"),
     ],
 )
@@ -129,6 +138,17 @@ def test_a_notice_of_which_the_node_dies_early_may_be_unheard() -> None:
     assert replace(early, accounting=UNHEARD).has_passed
 
 
+def test_an_engine_may_be_lost_where_its_node_died_before_its_time() -> None:
+    early, killed = replace(NOTICED, dies_after_s=1.2), replace(NOTICED, notice_s=0)
+    lost = replace(REPORT, accounting=LOST)
+    assert replace(lost, schedule=Schedule("s", 3, (early,))).has_passed
+    assert replace(lost, schedule=Schedule("s", 3, (early, NOTICED))).has_passed
+    unheard = replace(REPORT, accounting=LOST_UNHEARD)
+    assert replace(unheard, schedule=Schedule("s", 3, (killed, NOTICED))).has_passed
+    # A kill excuses one that vanished, not one that had its notice.
+    assert not replace(lost, schedule=Schedule("s", 3, (killed, NOTICED))).has_passed
+
+
 def test_people_see_what_was_played_and_what_notices_were_used_for() -> None:
     found = shown(REPORT)
     expected = {"seconds of notices used for work": "7.5", "tokens finished under notice": "1,200"}
@@ -159,8 +179,15 @@ def test_the_account_is_read_from_the_manifest() -> None:
         dropped_tokens=30,
         longest_drain_s=9.0,
         rework=Rework(
-            documents=3, tokens=60, engine_s=1.5, gpu_s=1.5, usd=0.25, salvaged_tokens=300
+            documents=3,
+            tokens=60,
+            engine_s=1.5,
+            gpu_s=1.5,
+            usd=0.25,
+            salvaged_tokens=300,
+            prefilled_again_tokens=90,
         ),
+        starts=EngineStarts(100.0, 2.0, 25.0, 0.5),
     )
     store.replace(keys.MANIFEST, json.dumps({"interruptions": asdict(counted)}).encode())
     assert read_accounting(store) == ACCOUNT
