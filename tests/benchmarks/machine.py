@@ -1,4 +1,4 @@
-"""What the figures were measured on: build/bench-machine.json."""
+"""What the figures of each benchmark were measured on: build/bench-machine.json."""
 
 from __future__ import annotations
 
@@ -48,15 +48,19 @@ def this_machine(is_quick: bool) -> Machine:
     )
 
 
-def write_machine(machine: Machine, out: Path = OUT) -> None:
-    """Write it, replacing what was there."""
+def write_machine(benchmark: str, machine: Machine, out: Path = OUT) -> None:
+    """Write what this benchmark was measured on, replacing what was there of it."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(asdict(machine), indent=2) + "\n")
+    known = read_machines(out) | {benchmark: machine}
+    values = {name: asdict(one) for name, one in known.items()}
+    out.write_text(json.dumps(values, indent=2) + "\n")
 
 
-def read_machine(file: Path = OUT) -> Machine:
-    """What `write_machine` wrote."""
-    return Machine(**json.loads(file.read_text()))
+def read_machines(file: Path = OUT) -> dict[str, Machine]:
+    """What each benchmark was measured on; none where none was."""
+    if not file.exists():
+        return {}
+    return {name: Machine(**one) for name, one in json.loads(file.read_text()).items()}
 
 
 def _packages() -> dict[str, str]:

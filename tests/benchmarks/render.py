@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from tests.benchmarks.machine import Machine
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
+HEADING = "### "
 
 
 def as_table(figures: Sequence[Figure]) -> Table:
@@ -24,17 +25,29 @@ def as_table(figures: Sequence[Figure]) -> Table:
     return table
 
 
-def render(figures: Sequence[Figure], machine: Machine, file: Path = RESULTS) -> None:
-    """Put `figures` and `machine` between the marks of `file`; the rest of it stays.
+def render(
+    figures: Sequence[Figure],
+    machines: Mapping[str, Machine],
+    order: Sequence[str],
+    file: Path = RESULTS,
+) -> None:
+    """Put a section per benchmark between the marks of `file`; all others stay.
 
-    Raises ValueError where the marks are not there.
+    Sections stand in `order`. Raises ValueError where the marks are not there.
     """
     before, begin, rest = file.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
+    tables, end, after = rest.partition(END)
     if not (begin and end):
         raise ValueError(f"{file} has no place for tables: put {BEGIN} and {END} into it")
-    tables = "\n\n".join([_machine(machine), *_sections(figures)])
-    file.write_text(f"{before}{BEGIN}\n\n{tables}\n\n{END}{after}")
+    sections = _known(tables) | _made(figures, machines)
+    texts = [sections[name] for name in order if name in sections]
+    file.write_text("\n\n".join([f"{before}{BEGIN}", *texts, f"{END}{after}"]))
+
+
+def _known(tables: str) -> dict[str, str]:
+    """The sections that are there, by the benchmark they are of."""
+    found = [section.strip() for section in tables.split(HEADING)[1:]]
+    return {one.partition("\n")[0].strip(): f"{HEADING}{one}" for one in found}
 
 
 def _machine(machine: Machine) -> str:
@@ -47,19 +60,20 @@ def _machine(machine: Machine) -> str:
     )
 
 
-def _sections(figures: Sequence[Figure]) -> list[str]:
-    sections = []
+def _made(figures: Sequence[Figure], machines: Mapping[str, Machine]) -> dict[str, str]:
+    sections = {}
     for name, group in groupby(figures, key=lambda figure: figure.name.partition(":")[0]):
         lines = [
-            f"### {name}",
+            f"{HEADING}{name}",
             "",
+            *([_machine(machines[name]), ""] if name in machines else []),
             "| figure | value | unit | target | met | held against |",
             "|---|---:|---|---|---|---|",
         ]
         for figure in group:
             cells = _cells(figure, figure.name.partition(": ")[2])
             lines.append("| " + " | ".join(cells) + " |")
-        sections.append("\n".join(lines))
+        sections[name] = "\n".join(lines)
     return sections
 
 

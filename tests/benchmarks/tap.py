@@ -82,6 +82,22 @@ def ready_unix_s(folder: Path) -> list[float]:
     return [unix_s for kind, unix_s, _ in _lines(folder) if kind == READY]
 
 
+def ready_engines(folder: Path) -> list[int]:
+    """The processes whose engines are ready, or were."""
+    files = folder.glob("*.log")
+    return [_process(file) for file in files if any(kind == READY for kind, *_ in _lines_of(file))]
+
+
+def tiers_answered(folder: Path) -> dict[int, str]:
+    """By process, the tier of Gleaner that its engine answered for; those that answered only."""
+    found = {}
+    for file in folder.glob("*.log"):
+        names = [name for kind, _, name in _lines_of(file) if kind == ANSWER]
+        if names:
+            found[_process(file)] = names[0].rpartition(".")[2]
+    return found
+
+
 def steady_per_s(folder: Path) -> float:
     """Documents per second between the first and the last tenth.
 
@@ -114,6 +130,10 @@ def _samples(file: Path) -> Iterator[Sample]:
         elif kind == FLIGHT:
             in_flight, generated = rest.split()
             yield Sample(unix_s, node, int(in_flight), int(generated))
+
+
+def _process(file: Path) -> int:
+    return int(file.name.partition("-")[0])
 
 
 def _lines(folder: Path) -> list[tuple[str, float, str]]:
