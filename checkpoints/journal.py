@@ -22,9 +22,10 @@ from checkpoints.errors import LostRaceError, NewerFormatError
 from checkpoints.parallel import in_parallel
 from checkpoints.partial import Partial
 from checkpoints.result import Confidence, ResultRow, Rework
+from checkpoints.steps import Step
 from checkpoints.store import Store
 
-FORMAT_VERSION = 2  # 1 had no rework and no beginnings
+FORMAT_VERSION = 3  # 2: no steps, values or prefills; 1: no rework, no beginnings
 READERS = 8
 
 
@@ -51,19 +52,29 @@ class Begun:
     partial: Partial
 
 
-Entry: TypeAlias = Finished | EngineDeath | Begun
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """A tier is done with this document, and its answer was not kept: another one is asked."""
+
+    ordinal: int
+    step: Step
+
+
+Entry: TypeAlias = Finished | EngineDeath | Begun | Stepped
 
 
 @dataclass(frozen=True, slots=True)
 class JournalState:
     """What a shard's journal holds; `corrupt` names the objects that were left out.
 
-    `partials` are answers that were begun, by ordinal and tier; of several the longest.
+    `partials` are answers that were begun, by ordinal and tier; of several the longest. `steps` are
+    those of documents without a row, by ordinal and tier.
     """
 
     rows: dict[int, ResultRow]
     engine_deaths: dict[int, int]
     partials: dict[tuple[int, str], Partial]
+    steps: dict[tuple[int, str], Step]
     corrupt: tuple[str, ...]
 
 
@@ -108,6 +119,7 @@ def load_journal(store: Store, shard: int) -> JournalState:
     rows: dict[int, tuple[tuple[bool, int, str], ResultRow]] = {}
     deaths: dict[int, int] = {}
     partials: dict[tuple[int, str], Partial] = {}
+    steps: dict[tuple[int, str], Step] = {}
     corrupt: list[str] = []
     for key, data in in_parallel(partial(_read, store), found, threads=READERS):
         if data is None:
@@ -127,6 +139,9 @@ def load_journal(store: Store, shard: int) -> JournalState:
                 longest = partials.get(place, entry.partial)
                 partials[place] = max(longest, entry.partial, key=lambda one: len(one.tokens))
                 continue
+            if isinstance(entry, Stepped):
+                steps.setdefault((entry.ordinal, entry.step.tier), entry.step)
+                continue
             rank = (entry.row.status == "ok", sequence, writer_id)
             kept = rows.get(entry.row.ordinal)
             if kept is None or rank > kept[0]:
@@ -135,6 +150,7 @@ def load_journal(store: Store, shard: int) -> JournalState:
         rows={ordinal: row for ordinal, (_, row) in sorted(rows.items())},
         engine_deaths=deaths,
         partials=partials,
+        steps={place: step for place, step in steps.items() if place[0] not in rows},
         corrupt=tuple(corrupt),
     )
 
@@ -194,6 +210,8 @@ def _to_json(entry: Entry) -> dict[str, Any]:
         return {"engine_death": entry.ordinal}
     if isinstance(entry, Begun):
         return {"begun": asdict(entry)}
+    if isinstance(entry, Stepped):
+        return {"stepped": asdict(entry)}
     return {"finished": asdict(entry.row)}
 
 
@@ -210,15 +228,20 @@ def _from_json(value: dict[str, Any]) -> Entry:
             engine_s=float(kept["engine_s"]),
         )
         return Begun(int(begun["ordinal"]), str(begun["tier"]), partial_answer)
+    if "stepped" in value:
+        stepped = value["stepped"]
+        return Stepped(int(stepped["ordinal"]), Step.of_fields(stepped["step"]))
     fields = value["finished"]
     confidence = fields.pop("confidence")
     passthrough = tuple((name, text) for name, text in fields.pop("passthrough"))
     rework = Rework(**fields.pop("rework", {}))
+    steps = tuple(Step.of_fields(step) for step in fields.pop("steps", ()))
     return Finished(
         ResultRow(
             **fields,
-            confidence=None if confidence is None else Confidence(**confidence),
+            confidence=None if confidence is None else Confidence.of_fields(confidence),
             passthrough=passthrough,
             rework=rework,
+            steps=steps,
         )
     )

@@ -1,6 +1,7 @@
 """Every object key of a run, built and parsed in this one file.
 
-Under `output`: results/, manifest.json and binding.json. Under `checkpoint`: everything else.
+Under `output`: results/, manifest.json, binding.json and certificate.json. Under `checkpoint`:
+everything else.
 Numbers are padded so that the order of keys is the order of numbers.
 """
 
@@ -9,11 +10,14 @@ import re
 RESULTS = "results/"
 MANIFEST = "manifest.json"
 BINDING = "binding.json"
+CERTIFICATE = "certificate.json"
 RUN = "run.json"
 STATUS = "status.json"
 CANCEL = "cancel.json"
 PLAN_HEADER = "plan/header.json"
 JOURNAL = "journal/"
+ROUTE_DRAW = "route/draw.json"
+ROUTE_DECISION = "route/decision.json"
 RECEIPTS = "receipts/"
 LEASES = "lease/"
 PREFLIGHT = "preflight/"
@@ -64,6 +68,11 @@ def parse_journal_key(key: str) -> tuple[int, str, int] | None:
 def receipts_key(token: int, sequence: int) -> str:
     """One object of receipts, written by the driver that held lease `token`."""
     return f"receipts/{token:010d}-{sequence:08d}.parquet"
+
+
+def route_revision_key(number: int) -> str:
+    """One change of the route during a run; they count from 1."""
+    return f"route/revision-{number:04d}.json"
 
 
 def lease_key(token: int) -> str:

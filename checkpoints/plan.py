@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from checkpoints import keys
 from checkpoints.commit import Outcome, create_once
@@ -19,7 +20,16 @@ from checkpoints.errors import CorruptObjectError
 from checkpoints.plan_part import PartCache, Shard, Slice, encode_part
 from checkpoints.store import Store
 
-__all__ = ["PlanHeader", "PlanPart", "Shard", "Slice", "read_header", "read_shards", "write_plan"]
+__all__ = [
+    "PlanHeader",
+    "PlanPart",
+    "Shard",
+    "Slice",
+    "read_header",
+    "read_shards",
+    "shard_documents",
+    "write_plan",
+]
 
 FORMAT_VERSION = 1
 SHARDS_PER_PART = 1000
@@ -122,6 +132,15 @@ def read_shards(
             raise IndexError(f"shard {number} is not in the plan of {header.shards} shards")
         part = header.parts[bisect_right(firsts, number) - 1]
         yield _parts.load(store, part.key, part.digest).shard(number - part.first_shard)
+
+
+def shard_documents(store: Store, header: PlanHeader) -> npt.NDArray[np.int64]:
+    """How many documents each shard has, by its number; reads the whole plan, 8 bytes a shard.
+
+    Raises CorruptObjectError (a part is gone or damaged).
+    """
+    found = [_parts.load(store, part.key, part.digest).documents() for part in header.parts]
+    return np.concatenate(found) if found else np.empty(0, np.int64)
 
 
 def _decode_header(data: bytes) -> PlanHeader:

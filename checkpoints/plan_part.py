@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -114,6 +116,13 @@ class LoadedPart:
         slices = tuple(Slice(**one) for one in self._slices[index].as_py())
         repeated = frozenset(self._duplicates[index].as_py())
         return Shard(self._numbers[index].as_py(), slices, repeated)
+
+    def documents(self) -> npt.NDArray[np.int64]:
+        """How many documents each shard of the part has."""
+        slices = self._slices
+        counts = slices.flatten().field("documents").to_numpy()
+        ends = slices.offsets.to_numpy()[1:] - slices.offsets.to_numpy()[0]
+        return np.diff(np.concatenate(([0], np.cumsum(counts)))[np.concatenate(([0], ends))])
 
 
 class PartCache:

@@ -7,9 +7,10 @@ shard that no receipt names is looked up in its footer.
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -24,18 +25,21 @@ from checkpoints.parallel import in_parallel
 from checkpoints.plan import PlanHeader
 from checkpoints.result import NO_REWORK, Receipt, Rework
 from checkpoints.result_file import read_receipt
+from checkpoints.steps import Audited, Tallies, added, tallies_of_fields
 from checkpoints.store import Store
 
 READERS = 16
 NAMED = 20
 _CODES = "error_codes"  # as JSON: next to all shards have one of a few values
 _REWORK = "rework"  # as JSON: null for the many shards that no interruption touched
+_TIERS, _AUDITS = "tiers", "audits"  # as JSON: null where only one tier could be asked
+_AS_JSON = (_CODES, _REWORK, _TIERS, _AUDITS)
 _TYPES = {"cost_usd": pa.float64(), "committed_unix_s": pa.float64()}
-_TYPES |= {_CODES: pa.string(), _REWORK: pa.string()}
+_TYPES |= dict.fromkeys(_AS_JSON, pa.string())
 _SCHEMA = pa.schema(
     [pa.field(field.name, _TYPES.get(field.name, pa.int64())) for field in fields(Receipt)]
 )
-_NOT_SUMMED = ("shard", "committed_unix_s", _CODES, _REWORK)
+_NOT_SUMMED = ("shard", "committed_unix_s", *_AS_JSON)
 _SUMMED = tuple(name for name in _SCHEMA.names if name not in _NOT_SUMMED)
 
 
@@ -58,6 +62,8 @@ class Totals:
     restored: int
     cost_usd: float
     rework: Rework
+    tiers: Tallies
+    audits: tuple[Audited, ...]  # in the order in which their shards were committed
     unreadable: tuple[str, ...]
     corrupt: tuple[str, ...]
 
@@ -101,6 +107,8 @@ def load_totals(
     sums: dict[str, int | float] = dict.fromkeys(_SUMMED, 0)
     codes = Counter[str]()
     rework = NO_REWORK
+    tiers: Tallies = {}
+    audits: list[tuple[float, tuple[Audited, ...]]] = []  # by when their shard was committed
     corrupt: list[str] = []
     found = sorted((info.key for info in checkpoint_store.list(keys.RECEIPTS)), reverse=True)
     for key, table in in_parallel(partial(_read_table, checkpoint_store), found, threads=READERS):
@@ -116,6 +124,16 @@ def load_totals(
                 codes[code] += errors * said["counts"].as_py()
         for said in table.column(_REWORK).take(picked).drop_null().to_pylist():
             rework += Rework(**json.loads(said))
+        for said in table.column(_TIERS).take(picked).drop_null().to_pylist():
+            tiers = added(tiers, tallies_of_fields(json.loads(said)))
+        for committed_unix_s, said in zip(
+            table.column("committed_unix_s").take(picked).to_pylist(),
+            table.column(_AUDITS).take(picked).to_pylist(),
+            strict=True,
+        ):
+            if said is not None:
+                found_here = tuple(Audited(*pair) for pair in json.loads(said))
+                audits.append((committed_unix_s, found_here))
         missing[numbers[picked]] = False
     shards = int(done[: header.shards].sum())
     unreadable: list[str] = []
@@ -130,6 +148,8 @@ def load_totals(
             sums[name] += getattr(receipt, name)
         codes.update(receipt.error_codes)
         rework += receipt.rework
+        tiers = added(tiers, receipt.tiers)
+        audits.append((receipt.committed_unix_s, receipt.audits))
     return Totals(
         shards=shards,
         documents=int(sums["documents"]),
@@ -142,9 +162,29 @@ def load_totals(
         restored=int(sums["restored"]),
         cost_usd=float(sums["cost_usd"]),
         rework=rework,
+        tiers=tiers,
+        audits=tuple(one for _, some in sorted(audits, key=itemgetter(0)) for one in some),
         unreadable=tuple(unreadable),
         corrupt=tuple(sorted(corrupt)),
     )
+
+
+def read_receipts(store: Store, shards: int) -> Iterator[Receipt]:
+    """The receipt of every shard below `shards` that has one in the log; a damaged object has none.
+
+    They come object by object, so that a reader need not hold them all. Where several receipts name
+    a shard, the newest lease token's holds.
+    """
+    missing = np.ones(shards, dtype=np.bool_)
+    found = sorted((info.key for info in store.list(keys.RECEIPTS)), reverse=True)
+    for _, table in in_parallel(partial(_read_table, store), found, threads=READERS):
+        if table is None:
+            continue
+        numbers = table.column("shard").to_numpy()
+        picked = _first_of_each(numbers, missing)
+        missing[numbers[picked]] = False
+        for row in table.take(picked).to_pylist():
+            yield _of_row(row)
 
 
 def _as_row(receipt: Receipt) -> dict[str, Any]:
@@ -153,7 +193,15 @@ def _as_row(receipt: Receipt) -> dict[str, Any]:
     return found | {
         _CODES: json.dumps(found[_CODES]),
         _REWORK: json.dumps(found[_REWORK]) if has_rework else None,
+        _TIERS: json.dumps(found[_TIERS]) if receipt.tiers else None,
+        _AUDITS: json.dumps(found[_AUDITS]) if receipt.audits else None,
     }
+
+
+def _of_row(row: Mapping[str, Any]) -> Receipt:
+    said = {name: json.loads(row[name]) for name in _AS_JSON if row[name] is not None}
+    told = {name: value for name, value in row.items() if name not in _AS_JSON}
+    return Receipt.of_fields(told | said)
 
 
 def _first_of_each(

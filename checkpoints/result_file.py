@@ -9,7 +9,7 @@ import json
 import uuid
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -19,9 +19,10 @@ from checkpoints.encoding import canonical_json, storable
 from checkpoints.errors import CorruptObjectError, NewerFormatError
 from checkpoints.keys import result_key
 from checkpoints.result import NO_REWORK, Confidence, Receipt, ResultRow, Rework
+from checkpoints.steps import Step
 from checkpoints.store import Store
 
-FORMAT_VERSION = 2  # 1 had no rework
+FORMAT_VERSION = 3  # 2 had no steps, confidence in values or prefills, 1 no rework
 _METADATA_KEY = b"gleaner"
 _TAIL_BYTES = 64 * 1024
 
@@ -48,6 +49,13 @@ _CONFIDENCE: tuple[tuple[str, Any], ...] = (
     ("p10_logprob", pa.float64()),
     ("top2_margin", pa.float64()),
     ("tokens", pa.int64()),
+    ("value_mean_logprob", pa.float64()),
+    ("value_min_logprob", pa.float64()),
+    ("value_p10_logprob", pa.float64()),
+    ("value_top2_margin", pa.float64()),
+    ("value_tokens", pa.int64()),
+    ("self_check", pa.float64()),
+    ("fields", pa.map_(pa.string(), pa.float64())),
 )
 # One column, null for the many rows that no interruption touched.
 _REWORK = pa.struct(
@@ -58,10 +66,32 @@ _REWORK = pa.struct(
         ("gpu_s", pa.float64()),
         ("usd", pa.float64()),
         ("salvaged_tokens", pa.int64()),
+        ("prefilled_again_tokens", pa.int64()),
     ]
 )
+# Null where only one tier could be asked.
+_STEPS = pa.list_(
+    pa.struct(
+        [
+            ("tier", pa.string()),
+            ("is_kept", pa.bool_()),
+            ("reason", pa.string()),
+            ("prompt_tokens", pa.int64()),
+            ("output_tokens", pa.int64()),
+            ("engine_s", pa.float64()),
+            ("share_s", pa.float64()),
+            ("cost_usd", pa.float64()),
+            ("score", pa.float64()),
+            ("features", pa.list_(pa.float64())),
+            ("answer", pa.string()),
+            ("loss", pa.float64()),
+        ]
+    )
+)
 RESERVED_COLUMNS = frozenset(
-    [name for name, _ in _COLUMNS] + [f"confidence_{name}" for name, _ in _CONFIDENCE] + ["rework"]
+    [name for name, _ in _COLUMNS]
+    + [f"confidence_{name}" for name, _ in _CONFIDENCE]
+    + ["rework", "steps"]
 )
 
 
@@ -130,14 +160,22 @@ def decode_rows(data: bytes) -> list[ResultRow]:
         confidence = _decode_confidence(columns)
         reworks = columns.get("rework", [None] * table.num_rows)
         rework = [NO_REWORK if one is None else Rework(**one) for one in reworks]
-    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+        ways = columns.get("steps", [None] * table.num_rows)
+        steps = [tuple(Step.of_fields(step) for step in way or ()) for way in ways]
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
         raise CorruptObjectError(f"a result object cannot be read: {error}") from error
     keys = [name for name, _ in _COLUMNS]
     return [
         ResultRow(
-            **dict(zip(keys, values, strict=True)), confidence=sure, passthrough=extra, rework=again
+            **dict(zip(keys, values, strict=True)),
+            confidence=sure,
+            passthrough=extra,
+            rework=again,
+            steps=way,
         )
-        for *values, sure, extra, again in zip(*plain, confidence, passthrough, rework, strict=True)
+        for *values, sure, extra, again, way in zip(
+            *plain, confidence, passthrough, rework, steps, strict=True
+        )
     ]
 
 
@@ -227,6 +265,9 @@ def _columns(
     names.append("rework")
     reworks = [None if row.rework == NO_REWORK else asdict(row.rework) for row in rows]
     arrays.append(pa.array(reworks, _REWORK))
+    names.append("steps")
+    ways = [[asdict(step) for step in row.steps] or None for row in rows]
+    arrays.append(_array(ways, _STEPS))
     values = [dict(row.passthrough) for row in rows]
     for name in passthrough_names:
         names.append(name)
@@ -238,11 +279,17 @@ def _array(values: list[Any], kind: Any) -> Any:
     try:
         return pa.array(values, kind)
     except UnicodeEncodeError:
-        return pa.array([None if text is None else storable(text) for text in values], kind)
+        return pa.array([None if one is None else _storable(one) for one in values], kind)
+
+
+def _storable(value: Any) -> Any:
+    """A text, or a map by texts, that a file can hold."""
+    return storable(value) if isinstance(value, str) else [(storable(k), v) for k, v in value]
 
 
 def _decode_confidence(columns: dict[str, list[Any]]) -> list[Confidence | None]:
-    names = [field.name for field in fields(Confidence)]
+    """Of each row, from the columns that are there: older files have fewer."""
+    names = [name for name, _ in _CONFIDENCE if f"confidence_{name}" in columns]
     values = zip(*(columns[f"confidence_{name}"] for name in names), strict=True)
-    return [None if one[-1] is None else Confidence(**dict(zip(names, one, strict=True)))
-            for one in values]  # fmt: skip
+    found = (dict(zip(names, one, strict=True)) for one in values)
+    return [None if one["tokens"] is None else Confidence.of_fields(one) for one in found]

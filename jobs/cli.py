@@ -7,7 +7,15 @@ from __future__ import annotations
 
 import typer
 
-from jobs import cli_chaos, cli_job, cli_run, cli_state
+from jobs import (
+    cli_calibrate,
+    cli_chaos,
+    cli_explain,
+    cli_job,
+    cli_report,
+    cli_run,
+    cli_state,
+)
 from jobs.console import ReportingGroup
 
 app = typer.Typer(
@@ -19,7 +27,8 @@ app = typer.Typer(
     help="One LLM task over many documents, on GPUs that may vanish: each document gets exactly "
     "one proven result.\n\nStart with: gleaner init job.yaml, then gleaner run job.yaml.",
     epilog="Exit codes: 0 done, 1 failed or not proven, 2 bad usage or job, 3 not reachable, "
-    "4 cancelled, 5 another driver runs it, 6 changed job, 7 unsafe store, 70 fault, "
+    "4 cancelled, 5 another driver runs it, 6 changed job, 7 unsafe store, "
+    "8 nothing certified, 70 fault, "
     "130 stopped by Ctrl-C.",
 )
 for command in (
@@ -27,12 +36,15 @@ for command in (
     cli_job.schema,
     cli_job.validate,
     cli_job.plan,
+    cli_explain.explain,
     cli_run.run,
     cli_run.submit,
     cli_state.status,
     cli_state.verify,
     cli_state.cancel,
     cli_state.runs,
+    cli_report.report,
+    cli_calibrate.calibrate,
     cli_chaos.chaos,
 ):
     app.command()(command)

@@ -31,6 +31,7 @@ def explain(error: BaseException) -> Explained:
     from checkpoints import errors as stores
     from jobs.spec_errors import SpecError
     from pipeline import input_errors as inputs
+    from pipeline.route_errors import RouteError, RouteRefusedError
 
     match error:
         case CommandError():
@@ -85,7 +86,9 @@ def explain(error: BaseException) -> Explained:
             return _one(error, "", Exit.UNREACHABLE)
         case inputs.InputChangedError():
             return _one(error, "", Exit.CHANGED_RUN)
-        case inputs.InputError():
+        case RouteRefusedError():
+            return _one(error, "", Exit.NOT_CERTIFIED)
+        case inputs.InputError() | RouteError():
             return _one(error, "", Exit.BAD_USAGE)
         case _:
             return _one(f"{type(error).__name__}: {error}", "--debug shows where", Exit.FAULT)

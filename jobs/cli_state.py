@@ -91,7 +91,7 @@ def cancel(
     """
     from checkpoints.cancel import request_cancel
     from jobs.spec_file import load_spec
-    from jobs.status import read_status, wait_for_end
+    from jobs.status import STALE, read_status, wait_for_end
     from jobs.wiring import open_stores
     from pipeline.progress import FINAL_STATES
 
@@ -104,11 +104,12 @@ def cancel(
     else:
         request_cancel(checkpoint, now_unix_s=time.time())
         out.say("cancel requested")
-        if state == "stale":
-            out.say("no driver seems to run, so nothing has to stop; `gleaner run` would resume it")
-        elif wait:
+        if wait:
             end = wait_for_end(checkpoint, spec.checkpoint, timeout_s=timeout_s)
             state = end.state(time.time())
+        if state == STALE:
+            out.say("no driver seems to run, so nothing has to stop; `gleaner run` would resume it")
+        elif wait:
             out.say(f"the run has stopped: {state}")
     out.result({"state": state})
 

@@ -21,7 +21,10 @@ from rich.text import Text
 from jobs.console import print_json
 from jobs.interruption_wording import event_line, interruption_lines
 from jobs.number_wording import count, duration, rate, usd
+from jobs.route_wording import has_choice, news_lines, route_lines
+from jobs.watch_wording import warning_lines, watch_lines
 from jobs.wording import error_line, plain_line, state_words
+from pipeline.node_watch import NodeWatch
 from pipeline.progress import Snapshot, State
 
 LINE_EVERY_S = 30.0
@@ -49,9 +52,10 @@ class Display(Protocol):
 
 
 class News:
-    """What of a snapshot must not wait: a new state, an interruption, the first error of a kind.
+    """What of a snapshot must not wait.
 
-    Errors and interruptions of earlier attempts are no news.
+    A new state, an interruption, the route and its changes, the first error of a kind. Errors and
+    interruptions of earlier attempts are no news.
     """
 
     def __init__(self) -> None:
@@ -59,6 +63,9 @@ class News:
         self._message: str | None = None
         self._codes: set[str] = set()
         self._events: set[tuple[str, str, float | None, bool]] = set()
+        self._route_lines: set[str] = set()
+        self._told: tuple[str | None, int] = None, 0
+        self._warned: tuple[str | None, float | None] = None, None
 
     def lines(self, snapshot: Snapshot) -> list[str]:
         """The lines to print at once for this snapshot."""
@@ -76,11 +83,28 @@ class News:
             if phase not in self._events:
                 self._events.add(phase)
                 lines.append(event_line(event))
+        route = snapshot.route
+        for line in news_lines(route) if route is not None and has_choice(route) else []:
+            if line not in self._route_lines:
+                self._route_lines.add(line)
+                lines.append(line)
+        lines += self._new_in_watch(snapshot.node_watch)
         for error in snapshot.first_errors:
             if error.code not in self._codes:
                 self._codes.add(error.code)
                 lines.append(f"first error of its kind: {error_line(error)}")
         return [] if snapshot.state is State.VALIDATING else lines
+
+    def _new_in_watch(self, watch: NodeWatch) -> list[str]:
+        """A source, a notice, a trouble and a head that goes are told once each."""
+        lines = []
+        if watch.nodes and (watch.source, watch.notices) != self._told:
+            self._told = watch.source, watch.notices
+            lines += watch_lines(watch)[:1]
+        if (watch.trouble, watch.head_goes_by_unix_s) != self._warned:
+            self._warned = watch.trouble, watch.head_goes_by_unix_s
+            lines += warning_lines(watch)
+        return lines
 
 
 class PlainDisplay:
@@ -181,7 +205,11 @@ def live_view(snapshot: Snapshot) -> Group:
     }
     for name, words in rows.items():
         grid.add_row(name, Text(words))
-    for line in interruption_lines(snapshot.interruptions):
+    for line in [
+        *route_lines(snapshot),
+        *interruption_lines(snapshot.interruptions),
+        *watch_lines(snapshot.node_watch),
+    ]:
         name, _, words = line.partition(": ")
         grid.add_row(name, Text(words))
     errors_seen = [Text(error_line(error), style="red") for error in snapshot.first_errors]

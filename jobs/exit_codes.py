@@ -10,6 +10,8 @@
 | 5    | another driver holds the run                       | `gleaner status`; wait           |
 | 6    | the place holds a run of other work                | another output, or the old spec  |
 | 7    | the store does not honour conditional writes       | use another store                |
+| 8    | nothing could be certified that pays               | read why; more labels, or no     |
+|      |                                                    | cascade                          |
 | 70   | a fault in Gleaner                                 | report it with --debug           |
 | 130  | stopped by Ctrl-C or SIGTERM                       | start it again; it resumes       |
 """
@@ -30,6 +32,7 @@ class Exit(IntEnum):
     DRIVER_ALIVE = 5
     CHANGED_RUN = 6
     UNSAFE_STORE = 7
+    NOT_CERTIFIED = 8
     FAULT = 70
     INTERRUPTED = 130
 

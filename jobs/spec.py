@@ -13,6 +13,7 @@ from jobs.spec_base import Part, Slug, Text, refusal
 from jobs.spec_checks import cross_checks, default_checkpoint
 from jobs.spec_input import InputSpec
 from jobs.spec_limits import LimitsSpec
+from jobs.spec_route import Route, RouteSpec
 from jobs.spec_spot import SpotSpec
 from jobs.spec_task import TaskSpec
 from jobs.spec_tiers import TierSpec
@@ -29,8 +30,9 @@ class JobSpec(Part):
     """What the model is asked about each document, and what an answer is."""
     tiers: tuple[TierSpec, ...] = Field(min_length=1)
     """The models, cheap to strong; at least one."""
-    route: Slug | None = None
-    """The name of the tier that does the work. None: the first."""
+    route: Route = RouteSpec()
+    """Which tiers answer a document: the name of one, or how each document finds its own. None: the
+    first tier."""
     output: Text
     """Where results go: a local folder or s3://bucket/prefix."""
     checkpoint: Text = Field(
@@ -55,5 +57,20 @@ class JobSpec(Part):
 
     @property
     def chosen_tier(self) -> TierSpec:
-        """The tier that the route names, or the first."""
-        return next((tier for tier in self.tiers if tier.name == self.route), self.tiers[0])
+        """The tier that does the work of policy single; else the first that the route can use."""
+        return self.route_tiers[0]
+
+    @property
+    def route_tiers(self) -> tuple[TierSpec, ...]:
+        """The tiers that the route can use, cheap to strong.
+
+        An answer escalates to stronger tiers only, so those before every named one are left out.
+        """
+        route, names = self.route, [tier.name for tier in self.tiers]
+        if route.policy == "single":
+            place = 0 if route.tier is None else names.index(route.tier)
+            return self.tiers[place : place + 1]
+        if route.policy != "rules" or route.otherwise is None:
+            return self.tiers
+        starts = [rule.tier for rule in route.rules] + [route.otherwise]
+        return self.tiers[min(map(names.index, starts)) :]

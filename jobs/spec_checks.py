@@ -6,11 +6,11 @@ parts still hears about errors between them at once.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from jobs.locations import bucket_root, overlap
-from jobs.spec_errors import Problem
+from jobs.spec_errors import Problem, did_you_mean
+from jobs.spec_route_checks import route_checks
 
 
 def default_checkpoint(output: object) -> str | None:
@@ -22,13 +22,19 @@ def default_checkpoint(output: object) -> str | None:
 
 def cross_checks(tree: Mapping[str, object]) -> list[Problem]:
     """Everything wrong between the parts of a spec (as read from YAML, before or after parsing)."""
-    return [*_locations(tree), *_tier_names(tree), *_route(tree), *_lengths(tree)]
+    names = [str(tier.get("name")) for tier in _tiers(tree) if tier.get("name")]
+    return [
+        *_locations(tree),
+        *_tier_names(names),
+        *route_checks(tree, names),
+        *_lengths(tree),
+    ]
 
 
 def check_template_variables(
-    variables: Iterable[str], available_fields: Collection[str]
+    variables: Iterable[str], available_fields: Collection[str], field: str = "task.prompt"
 ) -> list[Problem]:
-    """Template variables that no document has.
+    """Variables of the template under `field` that no document has.
 
     `available_fields` are the fields seen in the first documents of the input; {{ text }} is always
     there.
@@ -36,18 +42,13 @@ def check_template_variables(
     known = {"text", *available_fields}
     return [
         Problem(
-            "task.prompt",
+            field,
             f"no document has a field {name}",
             name,
-            _did_you_mean(name, known) or f"use one of: {', '.join(sorted(known))}",
+            did_you_mean(name, known) or f"use one of: {', '.join(sorted(known))}",
         )
         for name in sorted(set(variables) - known)
     ]
-
-
-def _did_you_mean(name: str, known: Iterable[str]) -> str | None:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"did you mean {close[0]}?" if close else None
 
 
 def _locations(tree: Mapping[str, object]) -> Iterable[Problem]:
@@ -91,8 +92,7 @@ def _tiers(tree: Mapping[str, object]) -> list[Mapping[str, object]]:
     return [t for t in tiers if isinstance(t, Mapping)] if isinstance(tiers, list) else []
 
 
-def _tier_names(tree: Mapping[str, object]) -> Iterable[Problem]:
-    names = [str(tier.get("name")) for tier in _tiers(tree) if tier.get("name")]
+def _tier_names(names: Sequence[str]) -> Iterable[Problem]:
     for index, name in enumerate(names):
         if name in names[:index]:
             yield Problem(
@@ -100,30 +100,21 @@ def _tier_names(tree: Mapping[str, object]) -> Iterable[Problem]:
             )
 
 
-def _route(tree: Mapping[str, object]) -> Iterable[Problem]:
-    route = tree.get("route")
-    names = sorted({str(tier.get("name")) for tier in _tiers(tree) if tier.get("name")})
-    if isinstance(route, str) and names and route not in names:
-        yield Problem(
-            "route",
-            "names no tier",
-            route,
-            _did_you_mean(route, names) or f"use one of: {', '.join(names)}",
-        )
-
-
 def _lengths(tree: Mapping[str, object]) -> Iterable[Problem]:
     task = tree.get("task")
     sampling = task.get("sampling") if isinstance(task, Mapping) else None
     given = sampling.get("max_tokens") if isinstance(sampling, Mapping) else None
-    max_tokens = given if isinstance(given, int) else 512
+    of_all = given if isinstance(given, int) else 512
     for index, tier in enumerate(_tiers(tree)):
+        own = tier.get("max_tokens")
+        max_tokens = own if isinstance(own, int) else of_all
+        longest = "its max_tokens" if isinstance(own, int) else "task.sampling.max_tokens"
         engine = tier.get("engine")
         length = engine.get("max_model_len") if isinstance(engine, Mapping) else None
         if isinstance(length, int) and max_tokens >= length > 0:
             yield Problem(
                 f"tiers[{index}].engine.max_model_len",
-                f"leaves no room for a prompt beside task.sampling.max_tokens ({max_tokens})",
+                f"leaves no room for a prompt beside {longest} ({max_tokens})",
                 length,
                 "raise it, or lower max_tokens",
             )

@@ -9,7 +9,7 @@ import difflib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -106,6 +106,12 @@ def _problem(details: ErrorDetails, model: type[BaseModel]) -> Problem:
             )
 
 
+def did_you_mean(name: str, known: Iterable[str]) -> str | None:
+    """The remedy for a name that is nearly a known one."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean {close[0]}?" if close else None
+
+
 def field_path(steps: Sequence[str | int], model: type[BaseModel]) -> str:
     """A pydantic location as it reads in YAML: without union tags, list positions in brackets."""
     path = ""
@@ -126,8 +132,10 @@ def _walk(
 ) -> Iterable[tuple[str | int, type[BaseModel] | None]]:
     """Each real step with the model that it is a field of; tags of unions are left out."""
     models: list[type[BaseModel]] = [model]
+    is_key = False  # of a mapping whose keys are the user's
     for step in steps:
-        if isinstance(step, int):
+        if isinstance(step, int) or is_key:
+            is_key = False
             yield step, None
             continue
         tagged = [m for m in models if len(models) > 1 and _tag(m) == step]
@@ -138,6 +146,7 @@ def _walk(
         yield step, owner
         field = _field(owner, step)
         models = _models_in(field.annotation) if field else []
+        is_key = field is not None and get_origin(field.annotation) is dict
 
 
 def _tag(model: type[BaseModel]) -> str | None:

@@ -7,9 +7,11 @@ compared and sent to a cluster as it is.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -74,6 +76,14 @@ def _self_contained(spec: JobSpec, folder: Path) -> JobSpec:
                 Problem(f"task.output.{field}", found.wrong, output.schema_file, found.remedy)
                 for found in problems_of(error, JsonOutput)
             ]
+    route = spec.route
+    if isinstance(route.certificate, str):
+        try:
+            content = read_certificate(folder / route.certificate)
+            route = route.model_copy(update={"certificate": content})
+        except CertificateError as error:
+            remedy = "`gleaner calibrate` writes one; relative paths start at the job file's folder"
+            problems.append(Problem("route.certificate", str(error), route.certificate, remedy))
     tiers = []
     for index, tier in enumerate(spec.tiers):
         model = _model(tier, folder)
@@ -89,6 +99,7 @@ def _self_contained(spec: JobSpec, folder: Path) -> JobSpec:
             ),
             "task": spec.task.model_copy(update={"output": output}),
             "tiers": tuple(tiers),
+            "route": route,
             "output": absolute(spec.output, folder),
             "checkpoint": absolute(spec.checkpoint, folder),
         }
@@ -98,6 +109,21 @@ def _self_contained(spec: JobSpec, folder: Path) -> JobSpec:
     if problems:
         raise SpecError(problems)
     return resolved
+
+
+class CertificateError(Exception):
+    """The file of a certificate cannot be used."""
+
+
+def read_certificate(path: Path) -> dict[str, Any]:
+    """The content of a certificate.json; CertificateError."""
+    try:
+        content = json.loads(path.expanduser().read_bytes())
+    except (OSError, ValueError) as error:
+        raise CertificateError(f"cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise CertificateError("holds no JSON object")
+    return content
 
 
 def _model(tier: TierSpec, folder: Path) -> str | None:

@@ -14,7 +14,7 @@ RESULT_COLUMNS = frozenset(
     {
         *("ordinal", "id", "status", "result", "error_code", "error", "tier", "finish_reason"),
         *("prompt_tokens", "output_tokens", "engine_s", "cost_usd"),
-        *("fingerprint", "source", "source_row", "rework"),
+        *("fingerprint", "source", "source_row", "rework", "steps"),
     }
 )
 CONFIDENCE_PREFIX = "confidence_"

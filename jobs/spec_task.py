@@ -103,12 +103,17 @@ class TaskSpec(Part):
     @field_validator("prompt")
     @classmethod
     def _reads_the_document(cls, prompt: str) -> str:
-        require(
-            bool(_variables_of(prompt)),
-            "uses no field of the document",
-            "write {{ text }} where the document belongs",
-        )
-        return prompt
+        return checked_prompt(prompt)
+
+
+def checked_prompt(prompt: str) -> str:
+    """`prompt`, if it is a template that uses the document; a refusal otherwise."""
+    require(
+        bool(_variables_of(prompt)),
+        "uses no field of the document",
+        "write {{ text }} where the document belongs",
+    )
+    return prompt
 
 
 def _variables_of(template: str) -> frozenset[str]:

@@ -8,6 +8,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from jobs.spec_base import Amount, Count, Part, Share, Slug, Text, YesNo, require
 from jobs.spec_nodes import NodesSpec
+from jobs.spec_task import checked_prompt
 
 
 class EngineSpec(Part):
@@ -79,7 +80,8 @@ class Replicas(Part):
 
 
 class TierSpec(Part):
-    """One model with its engine, its place and its price."""
+    """One model with its engine, its place and its price. Another prompt or token limit makes
+    another tier, also of the same model."""
 
     name: Slug
     """The name in results and reports: lower-case letters, digits, - and _."""
@@ -88,6 +90,13 @@ class TierSpec(Part):
     revision: Text | None = None
     """The revision of a hub model. Pin it to a commit: otherwise new weights published under
     the same name between two resumes are used without notice."""
+    system: Text | None = None
+    """The system prompt of this tier. None: the task's."""
+    prompt: Text | None = None
+    """The prompt of this tier, a template as `task.prompt`. None: the task's. Tiers that differ in
+    their prompt or max_tokens only run on engines of their own all the same, one model each."""
+    max_tokens: Count | None = None
+    """The longest answer of this tier. None: task.sampling.max_tokens."""
     engine: EngineSpec = EngineSpec()
     """Settings of the vLLM engine."""
     accelerator: Text | None = None
@@ -113,6 +122,11 @@ class TierSpec(Part):
     """How many replicas of this engine run."""
     usd_per_hour: Amount = 0.0
     """What one replica costs per hour (its share of its node); the basis of all costs reported."""
+
+    @field_validator("prompt")
+    @classmethod
+    def _reads_the_document(cls, prompt: str | None) -> str | None:
+        return None if prompt is None else checked_prompt(prompt)
 
     @field_validator("nodes")
     @classmethod

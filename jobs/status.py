@@ -18,6 +18,7 @@ from pipeline.progress import FINAL_STATES, Snapshot
 
 STALE = "stale"
 STALE_AFTER_S = 60.0  # the driver writes every few seconds
+UNCHANGED_S = 15.0  # so long a waiting caller sees nothing new before he believes two clocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +77,18 @@ def wait_for_end(
     sleep: Callable[[float], None] = time.sleep,
     now_unix_s: Callable[[], float] = time.time,
 ) -> RunStatus:
-    """The status once the run is over or its driver is gone; TimeoutError after `timeout_s`."""
+    """The status once the run is over or its driver is gone; TimeoutError after `timeout_s`.
+
+    The driver's clock may be minutes behind this one: it is gone when it also writes nothing new.
+    """
     deadline_s = now_unix_s() + timeout_s
+    last_written_s, changed_s = None, now_unix_s()
     while True:
         status = read_status(checkpoint, place)
-        if status.state(now_unix_s()) in {*FINAL_STATES, STALE}:
+        if status.written_unix_s != last_written_s:
+            last_written_s, changed_s = status.written_unix_s, now_unix_s()
+        state, unchanged_s = status.state(now_unix_s()), now_unix_s() - changed_s
+        if state in FINAL_STATES or (state == STALE and unchanged_s >= UNCHANGED_S):
             return status
         if now_unix_s() > deadline_s:
             raise TimeoutError(f"the run is still {status.state(now_unix_s())}")

@@ -6,13 +6,15 @@ probe in each store; starts neither Ray nor an engine.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from checkpoints.errors import UnsafeStoreError
 from checkpoints.preflight import check_store
 from jobs.model_folder import model_problems
 from jobs.schema_engine import engine_refusal
 from jobs.spec import JobSpec
 from jobs.spec_checks import check_template_variables
-from jobs.spec_errors import Problem, SpecError
+from jobs.spec_errors import Problem, SpecError, did_you_mean
 from jobs.spec_task import JsonOutput
 from jobs.wiring import input_source, open_stores
 from pipeline.listing import FileTable, list_inputs
@@ -24,8 +26,9 @@ def check_job(spec: JobSpec) -> FileTable:
     """Refuse a job that cannot work, before anything starts; gives the files of its input.
 
     Raises:
-        SpecError: a template variable that no document has, a schema no engine compiles, or a local
-            model that is not there, is incomplete or too short for max_model_len.
+        SpecError: a field of a template or of the route that no document has, a schema no engine
+            compiles, or a local model that is not there, is incomplete or too short for
+            max_model_len.
         InputError: nothing to read, no permission, or a field that no document has.
     """
     wrong_models = model_problems(spec.tiers)
@@ -49,11 +52,36 @@ def check_job(spec: JobSpec) -> FileTable:
     files = list_inputs(source)
     available = field_names(source, files)
     check_fields(source, available)
-    variables = Prompt(spec.task.system, spec.task.prompt).variables()
-    unknown = check_template_variables(variables, available)
+    unknown = [
+        *check_template_variables(Prompt(None, spec.task.prompt).variables(), available),
+        *_unknown_of_tiers(spec, available),
+        *_unknown_of_route(spec, available),
+    ]
     if unknown:
         raise SpecError(unknown)
     return files
+
+
+def _unknown_of_tiers(spec: JobSpec, available: frozenset[str]) -> Iterator[Problem]:
+    for index, tier in enumerate(spec.tiers):
+        if tier.prompt is not None:
+            variables = Prompt(None, tier.prompt).variables()
+            yield from check_template_variables(variables, available, f"tiers[{index}].prompt")
+
+
+def _unknown_of_route(spec: JobSpec, available: frozenset[str]) -> Iterator[Problem]:
+    known = available - {"text", "fields"}
+    asked = [
+        (f"route.rules[{index}].when.field", name)
+        for index, rule in enumerate(spec.route.rules)
+        for name in rule.when.field
+    ]
+    if spec.route.gold is not None:
+        asked.append(("route.gold", spec.route.gold))
+    for field, name in asked:
+        if name not in available:
+            remedy = did_you_mean(name, known) or f"use one of: {', '.join(sorted(known))}"
+            yield Problem(field, "no document has this field", name, remedy)
 
 
 def check_stores(spec: JobSpec) -> None:

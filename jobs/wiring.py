@@ -7,7 +7,9 @@ neither store nor input while doing so.
 from __future__ import annotations
 
 import json
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from infra.spot.settings import OnRebalance, SpotSettings
 from jobs.locations import is_local
 from jobs.model_folder import is_path
 from jobs.model_identity import model_identity
+from jobs.route_wiring import route_identity, route_terms
 from jobs.spec import JobSpec
 from jobs.spec_errors import Problem, SpecError
 from jobs.spec_spot import SpotSpec
@@ -29,6 +32,7 @@ from pipeline.documents import InputSource
 from pipeline.engine import Engine
 from pipeline.job import Job, RunLimits
 from pipeline.node_groups import NodeGroup
+from pipeline.node_watch import LookAtNodes, NodeWatch
 from pipeline.outputs import FreeText, JsonObject, Label, OutputFormat
 from pipeline.prompts import Prompt
 from pipeline.reading import scheme_of
@@ -46,9 +50,8 @@ def build_job(spec: JobSpec) -> Job:
         spec=spec.model_dump(mode="json", by_alias=True),
         identity=identity_of(spec),
         source=input_source(spec),
-        prompt=Prompt(system=spec.task.system, template=spec.task.prompt),
         output_format=output_format(spec.task),
-        tiers=(build_tier(spec, spec.chosen_tier),),
+        tiers=tuple(build_tier(spec, tier) for tier in spec.route_tiers),
         limits=RunLimits(
             max_error_rate=spec.limits.max_error_rate,
             min_documents_for_error_rate=spec.limits.min_documents_for_error_rate,
@@ -63,7 +66,8 @@ def build_job(spec: JobSpec) -> Job:
         open_output=partial(open_store, store_uri(spec.output, "output")),
         open_checkpoint=partial(open_store, store_uri(spec.checkpoint, "checkpoint")),
         make_engine=make_vllm_engine,
-        read_drain=read_drain,
+        route=route_terms(spec),
+        read_drain=partial(read_drain, spot_settings(spec.spot)),
         watch_nodes=partial(watch_nodes, spot_settings(spec.spot)),
     )
 
@@ -97,18 +101,20 @@ def open_store(uri: str) -> Store:
     return S3Store(bucket, prefix)
 
 
-def read_drain() -> float | None:
+def read_drain(settings: SpotSettings) -> float | None:
     """By when the node of this Ray process is to be left; see `pipeline.drain.ReadDrain`."""
-    from infra.spot.ray_nodes import own_deadline  # Ray takes a second to import
+    from infra.spot.cordoned import watched_deadline  # Ray takes a second to import
 
-    return own_deadline()
+    return watched_deadline(settings)
 
 
-def watch_nodes(settings: SpotSettings) -> AbstractContextManager[object]:
-    """Sentinels on every node while inside; see `pipeline.job.WatchNodes`."""
+@contextmanager
+def watch_nodes(settings: SpotSettings) -> Iterator[LookAtNodes]:
+    """Sentinels on every node while inside; see `pipeline.node_watch.WatchNodes`."""
     from infra.spot.sentinels import sentinels  # Ray takes a second to import
 
-    return sentinels(settings)
+    with sentinels(settings) as watched:
+        yield lambda: NodeWatch(**asdict(watched.overview()))
 
 
 def spot_settings(spot: SpotSpec) -> SpotSettings:
@@ -155,6 +161,7 @@ def build_tier(spec: JobSpec, tier: TierSpec) -> Tier:
         name=tier.name,
         model=tier.model,
         revision=tier.revision,
+        prompt=Prompt(tier.system or spec.task.system, tier.prompt or spec.task.prompt),
         profile=EngineProfile(
             max_model_len=engine.max_model_len,
             max_num_seqs=engine.max_num_seqs,
@@ -180,7 +187,7 @@ def build_tier(spec: JobSpec, tier: TierSpec) -> Tier:
             on_demand_replicas=tier.replicas.on_demand,
         ),
         generation=Generation(
-            max_tokens=sampling.max_tokens,
+            max_tokens=tier.max_tokens or sampling.max_tokens,
             temperature=sampling.temperature,
             top_p=sampling.top_p,
             seed=sampling.seed,
@@ -188,6 +195,8 @@ def build_tier(spec: JobSpec, tier: TierSpec) -> Tier:
             json_schema=json.dumps(output.json_schema) if isinstance(output, JsonOutput) else None,
             choices=output.labels if isinstance(output, LabelOutput) else (),
             has_confidence=spec.task.confidence,
+            # The last tier's answers stay, however sure it is of them.
+            self_check=spec.route.self_check and tier.name != spec.route_tiers[-1].name,
             timeout_s=spec.limits.request_timeout_s,
         ),
     )
@@ -199,8 +208,6 @@ def identity_of(spec: JobSpec) -> dict[str, Json]:
     Batch limits, replicas, prices and limits of the run are not in it: they change how fast and
     where, not what.
     """
-    tier = spec.chosen_tier
-    place = f"tiers.{tier.name}"
     task = spec.task.model_dump(mode="json", by_alias=True)
     parts: dict[str, Json] = {f"task.{name}": value for name, value in task.items()}
     parts |= {
@@ -208,17 +215,27 @@ def identity_of(spec: JobSpec) -> dict[str, Json]:
         for name, value in spec.input.model_dump(mode="json").items()
         if name != "uri"  # what lies there counts, not how it is named
     }
-    parts |= {
+    for tier in spec.route_tiers:
+        parts |= _tier_identity(tier)
+    return {**parts, **route_identity(spec), "gleaner.parsing": PARSING_VERSION}
+
+
+def _tier_identity(tier: TierSpec) -> dict[str, Json]:
+    place = f"tiers.{tier.name}"
+    own: dict[str, Json] = {
+        "system": tier.system,
+        "prompt": tier.prompt,
+        "max_tokens": tier.max_tokens,
+    }
+    return {
         f"{place}.model": model_identity(tier.model),
         f"{place}.revision": tier.revision,
         f"{place}.engine.max_model_len": tier.engine.max_model_len,
         f"{place}.engine.dtype": tier.engine.dtype,
         f"{place}.engine.quantization": tier.engine.quantization,
         f"{place}.engine.extra": tier.engine.extra,
-        "route": tier.name,
-        "gleaner.parsing": PARSING_VERSION,
+        **{f"{place}.{name}": value for name, value in own.items() if value is not None},
     }
-    return parts
 
 
 def differing_parts(spec: JobSpec, stored: Fingerprint) -> tuple[str, ...]:
@@ -228,7 +245,7 @@ def differing_parts(spec: JobSpec, stored: Fingerprint) -> tuple[str, ...]:
     is not on this machine: about it nothing can be said here.
     """
     changed = set(changed_parts(stored, fingerprint(identity_of(spec)))) - {"input"}
-    tier = spec.chosen_tier
-    if is_path(tier.model) and not Path(tier.model).is_dir():
-        changed.discard(f"tiers.{tier.name}.model")
+    for tier in spec.route_tiers:
+        if is_path(tier.model) and not Path(tier.model).is_dir():
+            changed.discard(f"tiers.{tier.name}.model")
     return tuple(sorted(changed))

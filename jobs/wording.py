@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from jobs.interruption_wording import interruption_lines
 from jobs.number_wording import count, duration, rate, usd
+from jobs.route_wording import route_lines
+from jobs.watch_wording import watch_lines
 from pipeline.progress import FINAL_STATES, ErrorKind, Snapshot
 
 if TYPE_CHECKING:  # jobs.runs and jobs.status use this file
@@ -64,7 +66,9 @@ def summary_lines(snapshot: Snapshot, *, output: str, job: str) -> list[str]:
     ]
     if is_resumed:
         lines.append(f"{count(snapshot.documents_restored)} documents kept from earlier attempts")
+    lines += route_lines(snapshot)
     lines += interruption_lines(snapshot.interruptions)
+    lines += watch_lines(snapshot.node_watch)
     lines += [error_line(error) for error in snapshot.first_errors]
     lines.append(f"results: {output.rstrip('/')}/results/*.parquet")
     if snapshot.state == "completed":
@@ -81,7 +85,9 @@ def status_lines(status: RunStatus, *, now_unix_s: float, job: str) -> list[str]
     if status.snapshot is not None:
         lines.append(f"state: {state_words(status.snapshot)}")
         lines.append(plain_line(status.snapshot))
+        lines += route_lines(status.snapshot)
         lines += interruption_lines(status.snapshot.interruptions)
+        lines += watch_lines(status.snapshot.node_watch)
         lines += [error_line(error) for error in status.snapshot.first_errors]
     else:
         lines.append("state: submitted; its driver has not reported yet")

@@ -12,7 +12,7 @@ import contextlib
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import ray
@@ -22,6 +22,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from pipeline.engine_log import EngineSign
 from pipeline.interruptions import Interruption
 from pipeline.progress import NO_COUNTS, Counts, ErrorExample, Post
+from pipeline.route import Route
 
 NAMESPACE = "gleaner"
 SILENT_S = 15.0  # a coordinator posts about once a second; after this it counts as gone
@@ -44,6 +45,15 @@ class BoardState:
     events: Mapping[str, Interruption] = field(default_factory=dict)  # by engine
 
 
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What a coordinator is told when it posts."""
+
+    must_stop: bool = False
+    must_hurry: bool = False  # journal what is finished at once, from now on
+    route: Route | None = None  # a newer one than it follows
+
+
 class Board:
     """Shared counts of one driver's coordinators."""
 
@@ -57,10 +67,11 @@ class Board:
         self._engines: dict[str, tuple[float, str, str]] = {}  # when seen, node, tier
         self._events: dict[str, Interruption] = {}
         self._taken_off: OrderedDict[int, None] = OrderedDict()
-        self._is_stopping = False
+        self._orders = Orders()
+        self._route: Route | None = None
 
-    def post(self, post: Post) -> bool:
-        """Take a coordinator's counts; answers whether it should stop."""
+    def post(self, post: Post) -> Orders:
+        """Take a coordinator's counts; answers what it should do."""
         for shard, counts in post.shards.items():
             if shard in self._taken_off:
                 continue
@@ -72,7 +83,17 @@ class Board:
         for example in post.examples:
             self._examples.setdefault(example.code, example)
         self._posts[post.coordinator] = (self._now(), post)
-        return self._is_stopping
+        is_behind = self._route is not None and post.route_revision < self._route.revision
+        return replace(self._orders, route=self._route) if is_behind else self._orders
+
+    def change_route(self, route: Route) -> None:
+        """Tell every coordinator, with its next post, to follow this route."""
+        self._route = route
+
+    def hold(self, shard: int, counts: Counts) -> None:
+        """Keep these counts of a shard that nobody has open, until somebody opens it."""
+        self._owners.pop(shard, None)
+        self._shards[shard] = counts
 
     def see_engine(self, engine: str, node: str, tier: str) -> None:
         """A sign of life of an engine."""
@@ -92,7 +113,11 @@ class Board:
 
     def stop(self) -> None:
         """Tell every coordinator, with its next post, to journal what it has and stop."""
-        self._is_stopping = True
+        self._orders = replace(self._orders, must_stop=True)
+
+    def hurry(self) -> None:
+        """Tell every coordinator, with its next post, that all may end with little notice."""
+        self._orders = replace(self._orders, must_hurry=True)
 
     def state(self) -> BoardState:
         """Sums over all coordinators."""

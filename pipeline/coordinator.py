@@ -14,26 +14,25 @@ import asyncio
 import contextlib
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from weakref import WeakValueDictionary
 
 from checkpoints.commit import Outcome, commit_result
 from checkpoints.errors import FencedError, StoreError
 from checkpoints.journal import Journal, JournalState, load_journal, new_writer_id, sweep
 from checkpoints.lease import Fence
-from checkpoints.partial import NOTHING
 from checkpoints.result import Receipt, ResultRow
 from checkpoints.result_file import encode_shard, new_write_id, read_receipt
+from checkpoints.steps import Step
 from checkpoints.store import Store
 from pipeline.dispatch import Dispatcher, DispatchLimits, Send
 from pipeline.documents import Prepared
-from pipeline.engine import Completion, FinishReason, Request
-from pipeline.failures import Code, Failure
-from pipeline.judge import judge
+from pipeline.engine import Request
 from pipeline.open_shard import OpenShard
 from pipeline.progress import ErrorExample, Post
-from pipeline.rows import answer_row, failure_row
-from pipeline.tiers import Tier
+from pipeline.route import Route
+from pipeline.sampling import SampledDocument, SampledShard
+from pipeline.walk import Walks
 from pipeline.work import Work
 
 
@@ -67,6 +66,8 @@ class Coordinator:
             )
             for tier in work.tiers
         }
+        generate = {name: one.generate for name, one in self._dispatchers.items()}
+        self._walks = Walks(work, generate, self._note_step)
 
     async def finish_shard(self, shard: int, documents: Sequence[Prepared]) -> Receipt | None:
         """Walk every document of a shard and commit it; None when the run was stopped before.
@@ -77,32 +78,68 @@ class Coordinator:
             FencedError: another driver has taken over the run.
             StoreError, OSError: the store failed for longer than its own retries last.
         """
-        turn = self._turns.setdefault(shard, asyncio.Lock())
-        async with turn:
+        async with self._turns.setdefault(shard, asyncio.Lock()):
             if self._is_stopping.is_set():
                 return None
             # The journal first: what was swept before this was read has its result by now.
             past = await asyncio.to_thread(load_journal, self._checkpoint, shard)
             with contextlib.suppress(FileNotFoundError):  # else an earlier call got it done
                 return await asyncio.to_thread(read_receipt, self._output, shard)
-            journal = Journal(self._checkpoint, shard, new_writer_id())
-            opened = OpenShard(shard, journal, past.rows)
-            self._open[shard] = opened
-            for row in past.rows.values():
-                self._note_error(row)
-            try:
+            async with self._opened(shard, past) as opened:
                 if await self._walk_all(opened, documents, past):
+                    if opened.rows.keys() != {document.ordinal for document in documents}:
+                        raise RuntimeError(
+                            f"shard {shard}: its rows are not those of its documents"
+                        )
                     return await self._commit(opened)
                 await opened.flush()
                 return None
-            except FencedError:
-                raise
-            except Exception:
-                with contextlib.suppress(StoreError, OSError):  # the first error is what counts
-                    await opened.flush()
-                raise
-            finally:
-                del self._open[shard]
+
+    async def sample_shard(self, shard: int, documents: Sequence[Prepared]) -> SampledShard | None:
+        """Walk some documents of a shard and journal their rows; nothing is committed.
+
+        Gives them in the order of `documents`, rows of earlier attempts among them; None when the
+        run was stopped before. Errors as `finish_shard`.
+        """
+        async with self._turns.setdefault(shard, asyncio.Lock()):
+            if self._is_stopping.is_set():
+                return None
+            past = await asyncio.to_thread(load_journal, self._checkpoint, shard)
+            async with self._opened(shard, past) as opened:
+                if not await self._walk_all(opened, documents, past):
+                    return None
+                await opened.flush()
+                return SampledShard(
+                    shard,
+                    tuple(
+                        SampledDocument(
+                            opened.rows[one.ordinal],
+                            one.prompts.get(self._work.route.ladder[0], ()),
+                            one.gold,
+                        )
+                        for one in documents
+                    ),
+                )
+
+    @contextlib.asynccontextmanager
+    async def _opened(self, shard: int, past: JournalState) -> AsyncIterator[OpenShard]:
+        """A shard while it is open; an error ends it after what is finished is journaled."""
+        sampled = frozenset() if self._work.sampled is None else self._work.sampled.of_shard(shard)
+        journal = Journal(self._checkpoint, shard, new_writer_id())
+        opened = OpenShard(shard, journal, past.rows, sampled)
+        self._open[shard] = opened
+        for row in past.rows.values():
+            self._note_error(row)
+        try:
+            yield opened
+        except FencedError:
+            raise
+        except Exception:
+            with contextlib.suppress(StoreError, OSError):  # the first error is what counts
+                await opened.flush()
+            raise
+        finally:
+            del self._open[shard]
 
     async def stop(self) -> None:
         """Stop open shards as soon as their finished rows are journaled; nothing is committed."""
@@ -119,12 +156,22 @@ class Coordinator:
             + sum(opened.unjournaled for opened in self._open.values()),
             examples=tuple(self._examples.values()),
             has_flushed=self._is_stopping.is_set() and not self._open,
+            route_revision=self._walks.route.revision,
         )
+
+    @property
+    def open_shards(self) -> int:
+        """Shards that are begun and not committed."""
+        return len(self._open)
 
     @property
     def in_flight(self) -> int:
         """Requests that are at engines, or on the way."""
         return sum(one.in_flight for one in self._dispatchers.values())
+
+    def follow(self, route: Route) -> None:
+        """From now on documents go by this route; those on their way end by it, too."""
+        self._walks.route = route
 
     def begin_nothing_more(self) -> None:
         """Answer what is in flight, and let all else wait: this process has to end."""
@@ -169,40 +216,11 @@ class Coordinator:
                         walks.create_task(self._walk_into(opened, document, past))
         except BaseExceptionGroup as errors:  # one error ends all; callers know no groups
             raise errors.exceptions[0] from None
-        if opened.rows.keys() != {document.ordinal for document in documents}:
-            raise RuntimeError(f"shard {opened.number}: its rows are not those of its documents")
 
     async def _walk_into(self, opened: OpenShard, document: Prepared, past: JournalState) -> None:
-        row = await self._walk(opened.number, document, past)
+        row = await self._walks.to_row(opened.number, document, past)
         opened.add(row)
         self._note_error(row)
-
-    async def _walk(self, shard: int, document: Prepared, past: JournalState) -> ResultRow:
-        """One document's way: for each tier that the route allows, generate and judge."""
-        if document.failure is not None:
-            return failure_row(self._work, document, document.failure)
-        failure = Failure(Code.TOO_LONG, "the document fits no tier of the route")
-        completion: Completion | None = None
-        tried: Tier | None = None
-        for tier in self._work.tiers:
-            prompt = document.prompts.get(tier.name)
-            if prompt is None:
-                continue
-            tried = tier
-            request = Request(
-                f"{shard}.{document.ordinal}.{tier.name}",
-                prompt,
-                past.engine_deaths.get(document.ordinal, 0),
-                past.partials.get((document.ordinal, tier.name), NOTHING),
-            )
-            completion = await self._dispatchers[tier.name].generate(request)
-            answer = judge(completion, self._work.output_format)
-            if isinstance(answer, str):
-                return answer_row(self._work, document, tier, completion, answer)
-            failure = answer
-            if completion.finish_reason is FinishReason.CRASH:
-                break  # it is set aside, not shown to the engines of the next tier
-        return failure_row(self._work, document, failure, completion, tried)
 
     async def _commit(self, opened: OpenShard) -> Receipt:
         receipt = opened.receipt(time.time())
@@ -233,6 +251,11 @@ class Coordinator:
         opened = self._open.get(int(shard))
         if opened is not None:
             opened.begin(int(ordinal), tier, request.partial)
+
+    def _note_step(self, shard: int, ordinal: int, step: Step) -> None:
+        opened = self._open.get(shard)
+        if opened is not None:
+            opened.step(ordinal, step)
 
     def _note_error(self, row: ResultRow) -> None:
         if row.error_code is not None and row.error_code not in self._examples:

@@ -1,6 +1,6 @@
 """The flow of shards through Ray Data; the only file that imports ray.data.
 
-Boundary: pending shard numbers in, receipts out as they come. Read tasks load and prepare shards on
+Boundary: pending shard numbers in, reports out as they come. Read tasks load and prepare shards on
 any node that is not kept for engines; a pool of coordinator actors finishes them. Both prefer nodes
 that are not spot: what they hold is dearer to lose than an engine.
 Invariants: one row is one whole shard and one block is one row, so Ray never splits or merges
@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 import os
 import pickle
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -29,10 +30,12 @@ from ray.data.block import BlockMetadata
 from ray.data.datasource import ReadTask
 from ray.exceptions import RayError
 
-from checkpoints.result import Receipt
+from checkpoints.errors import StoreError
+from pipeline.board import Orders
 from pipeline.coordinator import Coordinator
-from pipeline.departure import leave_in_time
+from pipeline.departure import is_left_unused, leave_in_time
 from pipeline.documents import Prepared
+from pipeline.inbox import Report
 from pipeline.node_groups import MARKET, NOT_FOR_ENGINES, SPOT
 from pipeline.serving import EngineClient, application_names
 from pipeline.work import Work
@@ -91,29 +94,39 @@ class ShardSource(Datasource):  # type: ignore[misc] # ray.data has no types
 
 
 class CoordinatorStage:
-    """A `Coordinator` inside a Ray Data actor, with its connections and its posts to the board."""
+    """A `Coordinator` inside a Ray Data actor, with its connections and its posts to the board.
+
+    It finishes shards, or, while the route is settled, samples them.
+    """
 
     def __init__(self, work: Work, board: Any) -> None:
         sends = {
             tier.name: EngineClient(application_names(work.run_id, tier)).send
             for tier in work.tiers
         }
-        self._coordinator = Coordinator(work, work.open_output(), work.open_checkpoint(), sends)
+        self._coordinator = made = Coordinator(
+            work, work.open_output(), work.open_checkpoint(), sends
+        )
+        self._handle = made.sample_shard if work.route.is_sampling else made.finish_shard
         self._board = board
         self._read_drain = work.read_drain
         self._posting: asyncio.Task[None] | None = None
         self._leaving: asyncio.Task[None] | None = None
+        self._used = threading.Event()
+        threading.Thread(target=self._leave_unused, name="unused", daemon=True).start()
+        self._hurrying: asyncio.Task[None] | None = None
 
     async def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """A batch is one shard; its receipt, pickled, is what leaves (None when stopped)."""
+        """A batch is one shard; its receipt or rows, pickled, leave it (None when stopped)."""
+        self._used.set()
         if self._posting is None:
             loop = asyncio.get_running_loop()
             self._posting = loop.create_task(self._post_for_ever())
             self._leaving = loop.create_task(self._leave_in_time())
         [shard], [documents] = batch["shard"], batch["documents"]
-        receipt = await self._coordinator.finish_shard(int(shard), pickle.loads(documents))
-        await self._post()  # what this shard met is on the board before its receipt is out
-        return {"receipt": [pickle.dumps(receipt)]}
+        report = await self._handle(int(shard), pickle.loads(documents))
+        await self._post()  # what this shard met is on the board before its report is out
+        return {"report": [pickle.dumps(report)]}
 
     async def _post_for_ever(self) -> None:
         while True:
@@ -125,17 +138,31 @@ class CoordinatorStage:
         await self._post()
         os._exit(1)  # Ray starts this actor elsewhere and gives it its shards again
 
+    def _leave_unused(self) -> None:
+        if is_left_unused(self._used, self._read_drain):
+            os._exit(1)
+
     async def _post(self) -> None:
         with contextlib.suppress(RayError):  # a board that restarts is told again in a moment
-            must_stop = await self._board.post.remote(self._coordinator.post())
-            if must_stop:
+            orders: Orders = await self._board.post.remote(self._coordinator.post())
+            if orders.route is not None:
+                self._coordinator.follow(orders.route)
+            if orders.must_hurry and self._hurrying is None:
+                self._hurrying = asyncio.create_task(self._flush_for_ever())
+            if orders.must_stop:
                 await self._coordinator.stop()
 
+    async def _flush_for_ever(self) -> None:
+        while True:
+            with contextlib.suppress(StoreError, OSError):  # tried again in a moment
+                await self._coordinator.flush()
+            await asyncio.sleep(POST_S)
 
-def finish_shards(
+
+def run_shards(
     work: Work, pending: npt.NDArray[np.int64], prepare: PrepareShards, board: Any
-) -> Iterator[Receipt | None]:
-    """Run every pending shard to its receipt; they come in any order, None for a stopped shard.
+) -> Iterator[Report | None]:
+    """Run every pending shard to its report; they come in any order, None for a stopped shard.
 
     Closing the iterator ends the coordinators. Raises what a coordinator or a read task raised.
     """
@@ -175,7 +202,7 @@ def finish_shards(
         )
     try:
         for row in dataset.iter_rows():
-            yield pickle.loads(row["receipt"])
+            yield pickle.loads(row["report"])
     except RayError as error:
         raise _root_of(error) from error
 

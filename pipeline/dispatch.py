@@ -250,8 +250,11 @@ class Dispatcher:
         if not waiting:
             return 0
         try:
-            async with contextlib.aclosing(self._send([call.send() for call in waiting])) as parts:
+            async with contextlib.aclosing(self._send([call.request for call in waiting])) as parts:
                 async for part in parts:
+                    if not part:
+                        for one in waiting:
+                            one.begin()
                     for completion in part:
                         call = hand_over(completion, waiting)
                         if call is not None:
@@ -260,9 +263,8 @@ class Dispatcher:
                             if take_back is not None:
                                 take_back(call)
         except (EngineLostError, EngineDeadError) as error:
-            if not isinstance(error, NoEngineError):
-                for call in waiting:
-                    call.lose()
+            for one in waiting:
+                one.lose()
             if isinstance(error, EngineDeadError):
                 loop = asyncio.get_running_loop()
                 self._rested_s = loop.time() + self._limits.rest_after_death_s

@@ -153,10 +153,15 @@ def never() -> float | None:
     return None
 
 
-async def ask(read_drain: ReadDrain) -> float | None:
+def tell(read_drain: ReadDrain) -> float | None:
     """What it says; None too while nobody can tell, which is logged."""
     try:
-        return await asyncio.to_thread(read_drain)
+        return read_drain()
     except Exception:  # whatever it is: who stops looking misses the notice
         LOGGER.exception("cannot tell whether this node drains; asking again")
         return None
+
+
+async def ask(read_drain: ReadDrain) -> float | None:
+    """As `tell`, beside the loop."""
+    return await asyncio.to_thread(tell, read_drain)

@@ -11,30 +11,35 @@ import contextlib
 import queue
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import ray
 from ray.exceptions import RayError
 
-from checkpoints.cancel import forget_cancel, read_cancel
 from checkpoints.errors import FencedError, UnknownWriteError
 from checkpoints.plan import PlanHeader
-from checkpoints.receipts import ReceiptLog, Totals
-from checkpoints.result import Receipt
+from checkpoints.receipts import Totals
 from checkpoints.store import Store
+from pipeline.account import Account
 from pipeline.board import BoardState, dead_nodes
 from pipeline.engine_log import EngineLog
-from pipeline.inbox import Inbox
-from pipeline.interruptions import Interruptions
+from pipeline.inbox import Inbox, Report
 from pipeline.job import Job
 from pipeline.lease_keeper import LeaseKeeper
 from pipeline.meter import Meter
 from pipeline.metrics import Metrics
+from pipeline.node_watch import UNWATCHED, LookAtNodes, nobody_looks
+from pipeline.open_shard import counted
 from pipeline.progress import NO_COUNTS, Counts, Pace, Snapshot, State, error_kinds
+from pipeline.route_watch import RouteWatch
+from pipeline.sampling import SampledShard
 from pipeline.serving import deploy, tier_states
+from pipeline.starts import Starts
 from pipeline.status import past_attempts, save_status
+from pipeline.stopping import Stop, Stops
 from pipeline.tier_state import TierState
+from pipeline.tiers import Tier
 from pipeline.waiting import Waiting
 
 TICK_S = 1.0
@@ -47,14 +52,6 @@ BLIND_S = 120.0  # how long Ray may not answer before the run ends
 
 class EngineStartError(RuntimeError):
     """No engine of a tier can start; the message carries the reason."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """Why the loop ends before the work does."""
-
-    state: State
-    message: str | None
 
 
 class Driver:
@@ -76,56 +73,69 @@ class Driver:
         self._header = header
         self._checkpoint = checkpoint
         self._lease = lease
-        self._receipts = ReceiptLog(checkpoint, lease.token)
-        self._before = Counts(
-            ok=before.ok,
-            error_codes=before.error_codes,
-            restored=before.documents,
-            prompt_tokens=before.prompt_tokens,
-            output_tokens=before.output_tokens,
-            rework=before.rework,
-        )
-        self._committed = Counts()
-        self._shards_done = before.shards
-        self._past = past_attempts(checkpoint)
-        self._meter = Meter(job.tiers, self._past.cost_usd)
+        self._past = past = past_attempts(checkpoint)
+        self._account = Account(checkpoint, lease.token, before, past)
+        self._engine_tiers = job.tiers
+        self._route_watch: RouteWatch | None = None
+        self._sampled: list[SampledShard] | None = None  # while the sample is answered
+        self._sample_size = 0
+        self._meter = Meter(job.tiers, past.cost_usd, past.interruptions.starts)
         self._pace = Pace()
-        self._started_s = time.monotonic()
+        self._started_s = self._seen_s = time.monotonic()
         self._on_progress = on_progress
-        self._should_stop = should_stop
+        self._stops = Stops(checkpoint, job.limits, should_stop)
         self._board_state = BoardState()
         self._log = EngineLog(self._past.interruptions)
         self._metrics = Metrics(run_id)
         self._dead_nodes: frozenset[str] = frozenset()
+        self._look_at_nodes, self._node_watch = nobody_looks, UNWATCHED
         self._tiers: dict[str, TierState] = {}
-        self._unlogged: list[Receipt] = []
         self._saved_s = self._logged_s = self._counted_s = 0.0
-        self._seen_s = time.monotonic()
         self._waiting = Waiting(job.tiers)
+        self._starts = Starts()
 
-    def drive(
-        self,
-        board: Any,
-        receipts: Iterator[Receipt | None],
-    ) -> Stop | None:
-        """Consume `receipts` to the end, or to a stop; None when every shard is done.
+    def look_through(self, look_at_nodes: LookAtNodes) -> None:
+        """From now on this tells how nodes are watched."""
+        self._look_at_nodes = look_at_nodes
+
+    def drive(self, board: Any, reports: Iterator[Report | None]) -> Stop | None:
+        """Consume `reports` to the end, or to a stop; None when every shard is done.
 
         Raises:
             EngineStartError, FencedError, and whatever ended the dataset.
         """
         inbox = Inbox()
-        inbox.fill_from(receipts)
+        inbox.fill_from(reports)
         try:
             stop = self._watch(inbox, board)
         except FencedError:
             raise  # nothing is written any more
         except BaseException:
-            self._log_receipts()
+            self._account.log()
             raise
         finally:
             inbox.abandon()
-        self._log_receipts()
+        self._account.log()
         return stop
+
+    def drive_sample(
+        self, board: Any, reports: Iterator[Report | None], size: int
+    ) -> list[SampledShard] | Stop:
+        """Consume the reports of a sample to the end, or to a stop; errors as `drive`."""
+        self._sampled, self._sample_size = [], size
+        try:
+            stop = self.drive(board, reports)
+            return self._sampled if stop is None else stop
+        finally:
+            self._sampled = None
+
+    def follow(self, watch: RouteWatch, tiers: tuple[Tier, ...]) -> None:
+        """The route is settled: from now on the engines of these tiers are wanted, no others."""
+        self.watch_route(watch)
+        self._engine_tiers = tiers
+        self._waiting = Waiting(tiers)
+        job = self._job
+        deploy(self._run_id, tiers, job.make_engine, job.read_drain)
 
     def show(self, state: State, message: str | None = None) -> Snapshot:
         """Show and save a state that the loop does not come by."""
@@ -135,92 +145,90 @@ class Driver:
         while True:
             self._lease.check()
             if self._take(inbox, board):
-                return self._too_many_errors(self._header.documents)
+                self._judge_audits()
+                return self._stops.too_many_errors(self._done(), self._header.documents)
             self._observe(board)
-            self._show(*self._waiting.state(self._tiers, self._board_state.coordinators))
+            self._watch_route(board)
+            self._show(*self._state())
             stop = self._reason_to_stop()
             if stop is not None:
                 self._wind_down(board, inbox, stop)
                 return stop
 
+    def watch_route(self, watch: RouteWatch) -> None:
+        """From now on the audits of all attempts are held against this route."""
+        self._route_watch = watch
+        self._judge_audits()
+
+    def _judge_audits(self) -> None:
+        if self._route_watch is not None:  # what cannot be written now is found again
+            with contextlib.suppress(UnknownWriteError, ConnectionError, TimeoutError):
+                self._route_watch.note(self._account.audits)
+
+    def _state(self) -> tuple[State, str | None]:
+        state, message = self._waiting.state(self._tiers, self._board_state.unsaved)
+        if self._sampled is None or state is not State.IN_PROGRESS:
+            return state, message
+        words = f"{len(self._job.tiers)} tiers answer a random sample of {self._sample_size:,}"
+        return State.SAMPLING, message or words
+
+    def _watch_route(self, board: Any) -> None:
+        """Let the audit speak, and tell coordinators again each time: a board may restart."""
+        self._judge_audits()
+        watch = self._route_watch
+        if watch is not None and watch.route.revision:
+            board.change_route.remote(watch.route)
+
     def _take(self, inbox: Inbox, board: Any) -> bool:
-        """Take receipts for a tick; True when the dataset has ended."""
+        """Take reports for a tick; True when the dataset has ended."""
         deadline_s = time.monotonic() + TICK_S
         while (left_s := deadline_s - time.monotonic()) > 0:
             try:
-                receipt = inbox.take(left_s)
+                report = inbox.take(left_s)
             except queue.Empty:
                 return False
-            if receipt is None:  # every open shard has ended; those done are in `_committed`
-                self._board_state = replace(self._board_state, open_shards=NO_COUNTS)
+            if report is None:  # every open shard has ended
+                if self._sampled is None:  # those done are committed; a sample stays on the board
+                    self._board_state = replace(self._board_state, open_shards=NO_COUNTS)
                 return True
-            self._committed += Counts(
-                ok=receipt.ok,
-                error_codes=receipt.error_codes,
-                restored=receipt.restored,
-                prompt_tokens=receipt.prompt_tokens,
-                output_tokens=receipt.output_tokens,
-                rework=receipt.rework,
-            )
-            self._shards_done += 1
-            self._unlogged.append(receipt)
-            board.take_off.remote(receipt.shard)
+            if isinstance(report, SampledShard):
+                assert self._sampled is not None
+                self._sampled.append(report)
+                board.hold.remote(report.shard, counted(one.row for one in report.documents))
+            else:
+                self._account.take(report)
+                board.take_off.remote(report.shard)
         return False
 
     def _observe(self, board: Any) -> None:
         now_s = time.monotonic()
+        self._node_watch = self._look_at_nodes()
         try:
-            self._board_state = ray.get(board.state.remote())
+            if self._node_watch.head_goes_by_unix_s is not None:
+                board.hurry.remote()  # again each time, as `stop`
+            self._board_state = state = ray.get(board.state.remote())
             if now_s - self._counted_s > NODES_S:
                 self._dead_nodes, self._counted_s = dead_nodes(), now_s
-            state = self._board_state
             self._log.note(state.engines, state.events, self._dead_nodes, time.time())
-            self._tiers = dict(tier_states(self._run_id, self._job.tiers))
+            self._tiers = dict(tier_states(self._run_id, self._engine_tiers, self._starts))
             if any(not tier.is_deployed for tier in self._tiers.values()):
                 job = self._job
-                deploy(self._run_id, job.tiers, job.make_engine, job.read_drain)
+                deploy(self._run_id, self._engine_tiers, job.make_engine, job.read_drain)
             self._seen_s = now_s
         except RayError:  # the board or Serve's controller restarts
             if now_s - self._seen_s > BLIND_S:
                 raise
-        self._meter.note(now_s, {name: state.ready for name, state in self._tiers.items()})
-        self._pace.note(now_s, self._committed + self._board_state.open_shards)
+        self._meter.note(now_s, self._tiers)
+        self._pace.note(now_s, self._account.committed + self._board_state.open_shards)
         if now_s - self._logged_s > RECEIPTS_S:
-            self._log_receipts()
+            self._account.log()
             self._logged_s = now_s
 
     def _reason_to_stop(self) -> Stop | None:
         for name, tier in self._tiers.items():
             if tier.problem is not None and tier.ready == 0:
                 raise EngineStartError(f"tier {name}: {tier.problem}")
-        if self._should_stop():
-            return Stop(State.CANCELLED, "stopped by the user; finished work is kept")
-        if self._is_cancelled():
-            return Stop(State.CANCELLED, "cancelled; finished work is kept")
-        return self._too_many_errors(self._job.limits.min_documents_for_error_rate)
-
-    def _too_many_errors(self, after_documents: int) -> Stop | None:
-        """Whether too large a share failed, once so many documents are finished."""
-        done = self._done()
-        limits = self._job.limits
-        if done.documents >= max(1, after_documents):
-            rate = done.error / done.documents
-            if rate > limits.max_error_rate:
-                return Stop(
-                    State.FAILED,
-                    f"{done.error} of {done.documents} documents failed ({rate:.0%}), more than "
-                    f"limits.max_error_rate = {limits.max_error_rate:.0%}",
-                )
-        return None
-
-    def _is_cancelled(self) -> bool:
-        try:
-            wish = read_cancel(self._checkpoint)
-        except (ConnectionError, TimeoutError):  # asked again in a moment
-            return False
-        if wish is not None:
-            forget_cancel(self._checkpoint, wish)
-        return wish is not None
+        return self._stops.reason(self._done())
 
     def _wind_down(self, board: Any, inbox: Inbox, stop: Stop) -> None:
         """Let coordinators journal what they hold, then leave."""
@@ -234,7 +242,7 @@ class Driver:
                 return
 
     def _done(self) -> Counts:
-        return self._before + self._committed + self._board_state.open_shards
+        return self._account.done(self._board_state.open_shards)
 
     def _show(self, state: State, message: str | None = None, must_save: bool = False) -> Snapshot:
         snapshot = self._snapshot(state, message)
@@ -259,7 +267,7 @@ class Driver:
             documents_error=done.error,
             documents_restored=done.restored,
             shards_total=self._header.shards,
-            shards_done=self._shards_done,
+            shards_done=self._account.shards_done,
             prompt_tokens=done.prompt_tokens,
             output_tokens=done.output_tokens,
             prompt_tokens_per_s=prompt_per_s,
@@ -275,20 +283,12 @@ class Driver:
             ),
             message=message,
             unsaved=0 if state is State.COMPLETED else self._board_state.unsaved,
-            interruptions=self._interruptions(done),
+            interruptions=self._account.interruptions(
+                replace(self._log.interruptions(), starts=self._meter.starts),
+                done,
+                self._board_state.begun_again,
+            ),
+            tiers=done.tiers,
+            route=None if self._route_watch is None else self._route_watch.standing(),
+            node_watch=self._node_watch,
         )
-
-    def _interruptions(self, done: Counts) -> Interruptions:
-        """Of all attempts; what an attempt that died had in its hands is begun again."""
-        past = self._past.interruptions.restarted_documents + self._past.unsaved
-        return replace(
-            self._log.interruptions(),
-            rework=done.rework,
-            restarted_documents=past + self._board_state.begun_again,
-        )
-
-    def _log_receipts(self) -> None:
-        receipts, self._unlogged = self._unlogged, []
-        if receipts:
-            with contextlib.suppress(UnknownWriteError):  # a resume finds them in the footers
-                self._receipts.append(receipts)

@@ -33,14 +33,16 @@ class FinishReason(StrEnum):
 class Setbacks:
     """What a request lost on its way because engines went away, and what was kept.
 
-    `tokens` is the most that can have been generated twice, `seconds` those between being sent to
-    an engine and knowing that it is lost.
+    `tokens` is the most that can have been generated twice, `seconds` those between the beginning
+    at an engine and knowing that it is lost. `prefilled_again_tokens` are prompt and partial answer
+    of every further attempt that an engine began, also of one that only continued.
     """
 
     restarts: int = 0
     tokens: int = 0
     seconds: float = 0.0
     salvaged_tokens: int = 0
+    prefilled_again_tokens: int = 0
 
 
 NO_SETBACKS = Setbacks()
@@ -61,8 +63,9 @@ class Completion:
     """What an engine made of a request.
 
     `engine_s` is the time in seconds from the engine's admission of the request to its end;
-    requests of a batch share those seconds, so their sum exceeds the engine's own time. Text,
-    tokens, confidence and time include the request's `partial`. When it is handed back,
+    requests of a batch share those seconds, so their sum exceeds the engine's own time. `share_s`
+    is the request's part of it; None where the engine does not tell. Text, tokens, confidence and
+    times include the request's `partial`. When it is handed back,
     `output_tokens` may be more than the tokens in `partial`: the rest is lost.
     """
 
@@ -73,6 +76,7 @@ class Completion:
     output_tokens: int
     confidence: Confidence | None
     engine_s: float
+    share_s: float | None = None
     partial: Partial = NOTHING
     setbacks: Setbacks = NO_SETBACKS  # the dispatcher's knowledge; an engine leaves it
 
@@ -115,7 +119,11 @@ class EngineLimitsError(RuntimeError):
 
 
 Parts = AsyncGenerator[list[Completion], None]
-"""The completions of a call in the order in which they are done, a few at a time."""
+"""The completions of a call in the order in which they are done, a few at a time.
+
+An empty part comes first, as soon as the engine begins with the first of the requests; none comes
+where it begins with none of them. So whoever waits can tell the engine's time from the time before.
+"""
 
 
 class Engine(Protocol):

@@ -26,6 +26,11 @@ def one_token_more(request: Request) -> Partial:
     return replace(request.partial, tokens=(*request.partial.tokens, 1))
 
 
+def fairly_sure(request: Request) -> Confidence:  # noqa: ARG001 - of every answer alike
+    """What a fake engine says of its answers."""
+    return Confidence(-0.1, -0.5, -0.4, 0.9, tokens=5)
+
+
 @dataclass(slots=True)
 class FakeEngine:
     """Implements `Engine`; not a value, because it can die.
@@ -35,6 +40,7 @@ class FakeEngine:
     """
 
     answer: Callable[[Request], str] = echo_token_sum
+    confidence: Callable[[Request], Confidence] = fairly_sure
     delay_s: float = 0.0
     poison_token: int | None = None  # a prompt that holds this token kills the engine
     is_dead: bool = False
@@ -55,15 +61,17 @@ class FakeEngine:
 
     async def generate(self, requests: Sequence[Request]) -> Parts:
         """Answer all, or die of a poisonous one."""
-        if self.poison_token is not None and any(
-            self.poison_token in request.prompt_tokens for request in requests
-        ):
-            self.is_dead = True
         await self.check_health()
         async with self._gate.place() as is_admitted:
             if not is_admitted:
                 yield [handed_back(request, request.partial) for request in requests]
                 return
+            yield []
+            if self.poison_token is not None and any(
+                self.poison_token in request.prompt_tokens for request in requests
+            ):
+                self.is_dead = True
+            await self.check_health()
             half = len(requests) // 2
             for part in (requests[half:], requests[:half]):
                 if await self._gate.ends_within(self.delay_s):
@@ -87,12 +95,6 @@ class FakeEngine:
             finish_reason=FinishReason.STOP,
             prompt_tokens=len(request.prompt_tokens),
             output_tokens=len(text) + len(request.partial.tokens),
-            confidence=Confidence(
-                mean_logprob=-0.1,
-                min_logprob=-0.5,
-                p10_logprob=-0.4,
-                top2_margin=0.9,
-                tokens=len(text),
-            ),
+            confidence=self.confidence(request),
             engine_s=self.delay_s,
         )

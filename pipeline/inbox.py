@@ -1,4 +1,4 @@
-"""Receipts on their way from the dataset's thread to the driver's loop.
+"""Reports of shards on their way from the dataset's thread to the driver's loop.
 
 Boundary: one thread consumes the dataset and fills the inbox; the loop empties it.
 """
@@ -10,27 +10,29 @@ import threading
 from collections.abc import Iterator
 
 from checkpoints.result import Receipt
+from pipeline.sampling import SampledShard
+
+Report = Receipt | SampledShard
+"""Of a finished shard its receipt, of one that is only sampled the rows of its sample."""
 
 
 class Inbox:
     """What a dataset yields, as it comes; `None` ends it."""
 
     def __init__(self) -> None:
-        self._items: queue.Queue[Receipt | BaseException | None] = queue.Queue()
+        self._items: queue.Queue[Report | BaseException | None] = queue.Queue()
         self._is_abandoned = threading.Event()
 
-    def fill_from(self, receipts: Iterator[Receipt | None]) -> None:
-        """Consume `receipts` in a thread of its own."""
-        threading.Thread(
-            target=self._consume, args=(receipts,), name="receipts", daemon=True
-        ).start()
+    def fill_from(self, reports: Iterator[Report | None]) -> None:
+        """Consume `reports` in a thread of its own."""
+        threading.Thread(target=self._consume, args=(reports,), name="reports", daemon=True).start()
 
     def abandon(self) -> None:
-        """Consume no further than to the next receipt."""
+        """Consume no further than to the next report."""
         self._is_abandoned.set()
 
-    def take(self, timeout_s: float) -> Receipt | None:
-        """The next receipt; None after the last.
+    def take(self, timeout_s: float) -> Report | None:
+        """The next report; None after the last.
 
         Raises:
             queue.Empty: none came in time.
@@ -41,15 +43,15 @@ class Inbox:
             raise item
         return item
 
-    def put(self, item: Receipt | BaseException | None) -> None:
-        """Add a receipt, the end, or the error that ended them."""
+    def put(self, item: Report | BaseException | None) -> None:
+        """Add a report, the end, or the error that ended them."""
         self._items.put(item)
 
-    def _consume(self, receipts: Iterator[Receipt | None]) -> None:
+    def _consume(self, reports: Iterator[Report | None]) -> None:
         try:
-            for receipt in receipts:
-                if receipt is not None:  # a stopped shard has none
-                    self.put(receipt)
+            for report in reports:
+                if report is not None:  # a stopped shard has none
+                    self.put(report)
                 if self._is_abandoned.is_set():
                     return
             self.put(None)

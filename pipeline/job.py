@@ -5,21 +5,18 @@ Boundary: values and callables only; building one touches neither the store nor 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from checkpoints.encoding import Json
 from pipeline.documents import InputSource
 from pipeline.drain import ReadDrain, never
 from pipeline.engine import EngineFactory
+from pipeline.node_watch import WatchNodes, nobody_watches
 from pipeline.outputs import OutputFormat
-from pipeline.prompts import Prompt
+from pipeline.route_terms import ONE_TIER, RouteTerms
 from pipeline.tiers import Tier
 from pipeline.work import OpenStore
-
-WatchNodes = Callable[[], AbstractContextManager[object]]
-"""Entered while a run has engines: whoever has to tell Ray that nodes go does so inside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +41,13 @@ class Job:
     spec: Mapping[str, Json]  # as the user wrote it, resolved; kept in run.json
     identity: Mapping[str, Json]  # what changes results; becomes the fingerprint with the input's
     source: InputSource
-    prompt: Prompt
     output_format: OutputFormat
-    tiers: tuple[Tier, ...]
+    tiers: tuple[Tier, ...]  # those that the route can use, cheap to strong
     limits: RunLimits
     output_uri: str
     open_output: OpenStore
     open_checkpoint: OpenStore
     make_engine: EngineFactory
+    route: RouteTerms = ONE_TIER
     read_drain: ReadDrain = never
-    watch_nodes: WatchNodes = nullcontext
+    watch_nodes: WatchNodes = nobody_watches

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from checkpoints import keys
 from checkpoints.plan import PlanHeader
 from checkpoints.run import RunRecord
+from checkpoints.steps import tallies_as_fields
 from checkpoints.store import Store
 from pipeline.progress import Snapshot
 
@@ -37,6 +38,9 @@ def write_manifest(output: Store, run: RunRecord, header: PlanHeader, final: Sna
         "tokens": {"prompt": final.prompt_tokens, "output": final.output_tokens},
         "cost_usd": final.cost_usd,
         "interruptions": asdict(final.interruptions),
+        "tiers": tallies_as_fields(final.tiers),
+        "route": None if final.route is None else asdict(final.route),
+        "node_watch": asdict(final.node_watch),
         "errors": [asdict(error) for error in final.first_errors],
         "created_unix_s": run.created_unix_s,
         "ended_unix_s": time.time(),

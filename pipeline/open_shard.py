@@ -10,43 +10,58 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 from checkpoints.errors import UnknownWriteError
-from checkpoints.journal import Begun, EngineDeath, Entry, Finished, Journal
+from checkpoints.journal import Begun, EngineDeath, Entry, Finished, Journal, Stepped
 from checkpoints.partial import Partial
 from checkpoints.result import Receipt, ResultRow
+from checkpoints.steps import Step, audits_of, tallied
 from pipeline.progress import Counts
 
 STORE_IS_AWAY = (UnknownWriteError, ConnectionError, TimeoutError)
 
 
 class OpenShard:
-    """Rows by ordinal, starting from those an earlier attempt journaled."""
+    """Rows by ordinal, starting from those that were journaled before.
 
-    def __init__(self, number: int, journal: Journal, restored: Mapping[int, ResultRow]) -> None:
+    Those of `sampled` are this attempt's own work, all others an earlier one's.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        journal: Journal,
+        restored: Mapping[int, ResultRow],
+        sampled: Set[int] = frozenset(),
+    ) -> None:
         self.number = number
         self.rows: dict[int, ResultRow] = dict(restored)
         self._journal = journal
-        self._restored = len(restored)
-        self._generated = 0
+        self._restored = len(restored.keys() - sampled)
+        self._generated = len(restored) - self._restored
         self._unjournaled: list[ResultRow] = []
         self._begun: dict[tuple[int, str], Partial] = {}
+        self._steps: list[Stepped] = []
         self._writing = asyncio.Lock()
         self._counts = Counts(restored=self._restored)
         for row in restored.values():
-            self._count(row)
+            self._counts += counted([row])
 
     def add(self, row: ResultRow) -> None:
         """Take a finished document's row."""
         self.rows[row.ordinal] = row
         self._unjournaled.append(row)
         self._generated += row.tier is not None  # the others needed no engine
-        self._count(row)
+        self._counts += counted([row])
 
     def begin(self, ordinal: int, tier: str, partial: Partial) -> None:
         """Take what there is of a document's answer; its row replaces it."""
         self._begun[ordinal, tier] = partial
+
+    def step(self, ordinal: int, step: Step) -> None:
+        """Take a tier's part in a document's way that goes on; its row replaces it."""
+        self._steps.append(Stepped(ordinal, step))
 
     @property
     def unjournaled(self) -> int:
@@ -72,8 +87,11 @@ class OpenShard:
                 for (ordinal, tier), partial in begun.items()
                 if ordinal not in self.rows
             ]
-            await self._append([*(Finished(row) for row in rows), *unfinished])
+            steps = self._steps.copy()
+            on_their_way = [one for one in steps if one.ordinal not in self.rows]
+            await self._append([*(Finished(row) for row in rows), *unfinished, *on_their_way])
             del self._unjournaled[: len(rows)]
+            del self._steps[: len(steps)]
             for place, partial in begun.items():
                 if self._begun[place] is partial:
                     del self._begun[place]
@@ -108,15 +126,8 @@ class OpenShard:
             cost_usd=sum(row.cost_usd for row in self.rows.values()),
             committed_unix_s=now_unix_s,
             rework=counts.rework,
-        )
-
-    def _count(self, row: ResultRow) -> None:
-        self._counts += Counts(
-            ok=row.status == "ok",
-            error_codes={} if row.error_code is None else {row.error_code: 1},
-            prompt_tokens=row.prompt_tokens,
-            output_tokens=row.output_tokens,
-            rework=row.rework,
+            tiers=counts.tiers,
+            audits=tuple(audits_of(row.steps for row in self.rows.values())),
         )
 
     async def _append(self, entries: Sequence[Entry]) -> None:
@@ -126,3 +137,18 @@ class OpenShard:
         except asyncio.CancelledError:  # the thread cannot be cancelled, so it is waited for
             await asyncio.gather(writing, return_exceptions=True)
             raise
+
+
+def counted(rows: Iterable[ResultRow]) -> Counts:
+    """What some rows come to."""
+    found = Counts()
+    for row in rows:
+        found += Counts(
+            ok=row.status == "ok",
+            error_codes={} if row.error_code is None else {row.error_code: 1},
+            prompt_tokens=row.prompt_tokens,
+            output_tokens=row.output_tokens,
+            rework=row.rework,
+            tiers=tallied(row.steps),
+        )
+    return found

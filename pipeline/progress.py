@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from checkpoints.result import NO_REWORK, Rework
+from checkpoints.steps import Tallies, added
 from pipeline.interruptions import NO_INTERRUPTIONS, Interruptions
+from pipeline.node_watch import UNWATCHED, NodeWatch
+from pipeline.route_standing import RouteStanding
 
 RATE_WINDOW_S = 60.0
 
@@ -22,6 +25,7 @@ class State(StrEnum):
     VALIDATING = "validating"
     WAITING_FOR_ENGINES = "waiting_for_engines"
     WAITING_FOR_CAPACITY = "waiting_for_capacity"
+    SAMPLING = "sampling"
     IN_PROGRESS = "in_progress"
     FINALIZING = "finalizing"
     COMPLETED = "completed"
@@ -62,6 +66,7 @@ class Counts:
     prompt_tokens: int = 0
     output_tokens: int = 0
     rework: Rework = NO_REWORK
+    tiers: Tallies = field(default_factory=dict)  # where documents could be asked of several
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(
@@ -73,6 +78,7 @@ class Counts:
             self.prompt_tokens + other.prompt_tokens,
             self.output_tokens + other.output_tokens,
             self.rework + other.rework,
+            added(self.tiers, other.tiers),
         )
 
     @property
@@ -103,6 +109,7 @@ class Post:
     unsaved: int  # documents that are at engines, or finished and not durable yet
     examples: Sequence[ErrorExample]
     has_flushed: bool
+    route_revision: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +141,9 @@ class Snapshot:
     message: str | None
     unsaved: int = 0  # documents that are at engines, or finished and not durable yet
     interruptions: Interruptions = NO_INTERRUPTIONS
+    tiers: Tallies = field(default_factory=dict)  # where documents could be asked of several
+    route: RouteStanding | None = None  # likewise
+    node_watch: NodeWatch = UNWATCHED
 
     @property
     def documents_finished(self) -> int:

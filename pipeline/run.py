@@ -7,13 +7,16 @@ is done, finish what is not, close.
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
+from checkpoints import keys
 from checkpoints.cancel import forget_cancel, read_cancel
 from checkpoints.errors import FencedError
 from checkpoints.journal import sweep_committed
@@ -26,8 +29,8 @@ from checkpoints.resume import list_results
 from checkpoints.run import RunRecord, bind_output, fingerprint, open_run
 from checkpoints.store import Store
 from pipeline.board import start_board
-from pipeline.dataset import finish_shards
-from pipeline.driver import Driver, Stop
+from pipeline.dataset import run_shards
+from pipeline.driver import Driver
 from pipeline.job import Job
 from pipeline.lease_keeper import LeaseKeeper
 from pipeline.listing import FileTable, input_digest
@@ -35,7 +38,13 @@ from pipeline.manifest import write_manifest
 from pipeline.planning import plan_input
 from pipeline.progress import Snapshot, State, starting
 from pipeline.read_shards import ShardPreparer
+from pipeline.route import Route
+from pipeline.route_watch import RouteWatch
+from pipeline.sampling import Sampled, SampledShard
 from pipeline.serving import engines
+from pipeline.settle import Settled, settle, settled_before
+from pipeline.stopping import Stop
+from pipeline.tiers import Tier
 from pipeline.work import Work
 
 FEWEST_OPEN_SHARDS, MOST_OPEN_SHARDS = 4, 64  # per coordinator
@@ -124,35 +133,90 @@ def _finish(
     pending: npt.NDArray[np.int64],
 ) -> Stop | None:
     """Bring every pending shard to its result; None when all are done."""
+    output, checkpoint = job.open_output(), job.open_checkpoint()
     if len(pending) == 0:
+        before = settled_before(job, header, checkpoint)
+        if before is not None:
+            driver.watch_route(watch_over(before, checkpoint))
         return None
-    work = Work(
+    board = start_board(run.run_id)
+    prepare = ShardPreparer(
+        job.source, job.tiers, job.route.rules, job.route.gold_field, job.open_checkpoint
+    )
+
+    def answer_sample(sampled: Sampled) -> list[SampledShard] | Stop:
+        numbers = sampled.numbers()
+        per_shard = len(sampled.ordinals) / len(numbers)
+        work = _work(job, run, token, Route(names, is_sampling=True), job.tiers, per_shard)
+        reports = run_shards(work, numbers, replace(prepare, sampled=sampled), board)
+        answered = driver.drive_sample(board, reports, len(sampled.ordinals))
+        done.append(sampled)
+        return answered
+
+    names = tuple(tier.name for tier in job.tiers)
+    done: list[Sampled] = []
+    with (
+        job.watch_nodes() as look_at_nodes,
+        engines(run.run_id, job.tiers, job.make_engine, job.read_drain),
+    ):
+        driver.look_through(look_at_nodes)
+        settled = settle(job, header, checkpoint, answer_sample)
+        if isinstance(settled, Stop):
+            return settled
+        if settled.certificate is not None:
+            output.replace(keys.CERTIFICATE, settled.certificate.to_bytes())
+        watch = watch_over(settled, checkpoint)
+        tiers = tuple(tier for tier in job.tiers if tier.name in watch.route.ladder)
+        driver.follow(watch, tiers)
+        per_shard = header.documents / header.shards
+        work = _work(job, run, token, watch.route, tiers, per_shard)
+        work = replace(work, sampled=done[0] if done else None)
+        return driver.drive(board, run_shards(work, pending, replace(prepare, tiers=tiers), board))
+
+
+def watch_over(settled: Settled, checkpoint: Store) -> RouteWatch:
+    """Who follows what the audit says of a route."""
+    return RouteWatch(settled.route, settled.certificate, settled.audited, checkpoint)
+
+
+def _work(
+    job: Job,
+    run: RunRecord,
+    token: int,
+    route: Route,
+    tiers: tuple[Tier, ...],
+    per_shard: float,
+) -> Work:
+    cascade = job.route.cascade
+    return Work(
         run_id=run.run_id,
         fingerprint=run.fingerprint.value,
-        tiers=job.tiers,
+        tiers=tiers,
+        route=route,
         output_format=job.output_format,
         passthrough=job.source.passthrough,
         open_output=job.open_output,
         open_checkpoint=job.open_checkpoint,
         fence_token=token,
         coordinators=job.limits.coordinators,
-        shards_in_flight=shards_in_flight(job, header),
+        shards_in_flight=shards_in_flight(job, per_shard),
         chunk_size=job.limits.chunk_size,
         max_engine_deaths=job.limits.max_engine_deaths,
         flush_s=job.limits.flush_s,
+        has_several_tiers=len(job.tiers) > 1,
+        loss=None if cascade is None else cascade.loss,
+        wants_gold=job.route.gold_field is not None,
         read_drain=job.read_drain,
     )
-    board = start_board(run.run_id)
-    prepare = ShardPreparer(job.source, job.prompt, job.tiers, job.open_checkpoint)
-    with job.watch_nodes(), engines(run.run_id, job.tiers, job.make_engine, job.read_drain):
-        return driver.drive(board, finish_shards(work, pending, prepare, board))
 
 
-def shards_in_flight(job: Job, header: PlanHeader) -> int:
-    """Shards that a coordinator has open: enough documents to fill every replica, and one more."""
+def shards_in_flight(job: Job, per_shard: float) -> int:
+    """Shards that a coordinator has open: enough documents to fill every replica, and one more.
+
+    `per_shard` is how many documents of a shard are walked.
+    """
     if job.limits.shards_in_flight is not None:
         return job.limits.shards_in_flight
     wanted = sum(tier.in_flight_per_replica * tier.placement.max_replicas for tier in job.tiers)
-    per_shard = max(1, header.documents // max(1, header.shards))
-    needed = -(-wanted // (per_shard * job.limits.coordinators)) + 1
+    needed = math.ceil(wanted / max(1.0, per_shard) / job.limits.coordinators) + 1
     return min(max(needed, FEWEST_OPEN_SHARDS), MOST_OPEN_SHARDS)

@@ -28,12 +28,7 @@ from ray.serve.context import _get_global_client
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 from ray.serve.request_router import FIFOMixin, PendingRequest, RequestRouter, RunningReplica
-from ray.serve.schema import (
-    ApplicationDetails,
-    ApplicationStatus,
-    ReplicaState,
-    ServeInstanceDetails,
-)
+from ray.serve.schema import ApplicationDetails, ServeInstanceDetails
 
 from checkpoints.errors import FencedError
 from pipeline.board import BoardLink
@@ -41,14 +36,15 @@ from pipeline.drain import ReadDrain
 from pipeline.engine import EngineDeadError, EngineFactory, Parts, Request
 from pipeline.losses import EngineLostError, NoEngineError
 from pipeline.pools import Pool, actor_options, pools
-from pipeline.replica import HEALTH_CHECK_S, IS_CLOSED, STOP_GRACE_S, Replica
+from pipeline.replica import HEALTH_CHECK_S, IS_CLOSED, Replica
+from pipeline.serve_details import is_stopped, pool_state, stands
+from pipeline.starts import Starts
+from pipeline.stop_order import grace_s
 from pipeline.tier_state import PoolState, TierState, tier_state
 from pipeline.tiers import Tier
 
 HUNG_S = 180.0  # an engine that ends no step for so long is replaced
-ALIVE = (ApplicationStatus.DEPLOYING, ApplicationStatus.RUNNING, ApplicationStatus.UNHEALTHY)
 ASK_AGAIN_S = 0.25  # while no pool of several has had a replica
-READY = (ReplicaState.RUNNING, ReplicaState.PENDING_MIGRATION)  # also on a node that drains
 LOST = (RayActorError, ObjectLostError)  # the replica, its node, or the answer on the way
 
 
@@ -202,7 +198,7 @@ def deploy(
         if name.startswith(f"gleaner-{run_id}-") and name not in wanted:
             serve.delete(name, _blocking=True)
     for name, (tier, pool) in wanted.items():
-        if _stands(running.get(name)):
+        if name in running and stands(running[name]):
             continue
         deployment = serve.deployment(
             Replica,
@@ -212,7 +208,7 @@ def deploy(
             ray_actor_options=actor_options(tier.placement, pool),
             health_check_period_s=HEALTH_CHECK_S,
             health_check_timeout_s=HUNG_S / 3,  # Serve replaces a replica after three of them
-            graceful_shutdown_timeout_s=STOP_GRACE_S,
+            graceful_shutdown_timeout_s=grace_s(tier.generation),
             graceful_shutdown_wait_loop_s=0.5,
             logging_config={"enable_access_log": False},
             request_router_config=RequestRouterConfig(
@@ -228,6 +224,7 @@ def deploy(
                 partial(BoardLink, run_id, tier.name),
                 read_drain,
                 partial(_delete, name),
+                partial(_is_stopped, name),
             ),
             _blocking=False,
             name=name,
@@ -240,12 +237,26 @@ def _delete(application: str) -> None:
     serve.delete(application, _blocking=False)
 
 
-def tier_states(run_id: str, tiers: Sequence[Tier]) -> Mapping[str, TierState]:
-    """Replicas by tier name."""
+def _is_stopped(application: str) -> bool:
+    """Called by a replica of it that hears nothing of Serve."""
+    if _get_global_client(raise_if_no_controller_running=False) is None:
+        raise ConnectionError("Serve has no controller")
+    replica_id = serve.get_replica_context().replica_id.unique_id
+    return is_stopped(_applications().get(application), replica_id)
+
+
+def tier_states(run_id: str, tiers: Sequence[Tier], starts: Starts) -> Mapping[str, TierState]:
+    """Replicas by tier name; `starts` is what earlier looks at them left."""
     applications = _applications()
+
+    def state(tier: Tier, pool: Pool) -> PoolState | None:
+        name = _name(run_id, tier, pool)
+        found = applications.get(name)
+        return None if found is None else starts.noted(name, pool_state(found), pool.replicas)
+
     return {
         tier.name: tier_state(
-            [_pool_state(applications.get(name)) for name in application_names(run_id, tier)],
+            [state(tier, pool) for pool in pools(tier.placement)],
             wanted=tier.placement.max_replicas,
         )
         for tier in tiers
@@ -265,29 +276,3 @@ def _applications() -> Mapping[str, ApplicationDetails]:
     details = {} if client is None else client.get_serve_details()
     found: Mapping[str, ApplicationDetails] = ServeInstanceDetails(**details).applications
     return found
-
-
-def _pool_state(application: ApplicationDetails | None) -> PoolState | None:
-    if application is None:
-        return None
-    deployments = application.deployments.values()
-    replicas = [replica for deployment in deployments for replica in deployment.replicas]
-    new = [replica for replica in replicas if replica.state == ReplicaState.STARTING]
-    failure = None
-    if application.status == ApplicationStatus.DEPLOY_FAILED:
-        messages = [deployment.message for deployment in deployments if deployment.message]
-        failure = "; ".join(messages) or "the engine does not start"
-    return PoolState(
-        ready=sum(replica.state in READY for replica in replicas),
-        starting=sum(replica.node_id is not None for replica in new),
-        unplaced=sum(replica.node_id is None for replica in new),
-        failure=failure,
-    )
-
-
-def _stands(application: ApplicationDetails | None) -> bool:
-    """Whether there is nothing to deploy."""
-    state = _pool_state(application)
-    if application is None or state is None:
-        return False
-    return application.status in ALIVE or state.ready > 0

@@ -14,9 +14,12 @@ from typing import Any
 from checkpoints import keys
 from checkpoints.encoding import parse_object
 from checkpoints.errors import CorruptObjectError
+from checkpoints.steps import tallies_of_fields
 from checkpoints.store import Store
 from pipeline.interruptions import NO_INTERRUPTIONS, Interruptions
+from pipeline.node_watch import NodeWatch
 from pipeline.progress import ErrorExample, ErrorKind, Snapshot, State
+from pipeline.route_standing import RouteStanding
 
 FORMAT_VERSION = 1
 
@@ -64,7 +67,18 @@ def read_status(checkpoint: Store) -> SavedStatus | None:
         errors = tuple(ErrorKind(**error) for error in fields.pop("first_errors"))
         state = State(fields.pop("state"))
         interruptions = Interruptions.of_fields(fields.pop("interruptions"))
-        snapshot = Snapshot(state=state, first_errors=errors, interruptions=interruptions, **fields)
+        tiers = tallies_of_fields(fields.pop("tiers"))
+        standing = fields.pop("route")
+        node_watch = NodeWatch(**fields.pop("node_watch", {}))
+        snapshot = Snapshot(
+            state=state,
+            first_errors=errors,
+            interruptions=interruptions,
+            tiers=tiers,
+            route=None if standing is None else RouteStanding.of_fields(standing),
+            node_watch=node_watch,
+            **fields,
+        )
         return SavedStatus(value["saved_unix_s"], snapshot)
     except (KeyError, TypeError, ValueError) as error:
         raise CorruptObjectError(f"{keys.STATUS} is no status: {error}") from error

@@ -1,4 +1,4 @@
-"""A tier: one model with the engine profile, placement and price it runs with.
+"""A tier: one model with its prompt and the engine profile, placement and price it runs with.
 
 Boundary: values only; what is started from them is `serving.py`'s and `vllm_engine.py`'s matter.
 """
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pipeline.node_groups import NodeGroup
+from pipeline.prompts import Prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class Generation:
     choices: tuple[str, ...]  # structured output: exactly one of these
     has_confidence: bool  # whether the engine computes confidence features
     timeout_s: float | None  # an engine aborts a request that takes longer
+    self_check: bool = False  # with confidence: the engine is asked whether its answer is right
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ class Tier:
     name: str
     model: str  # local folder or hub id
     revision: str | None
+    prompt: Prompt
     profile: EngineProfile
     placement: Placement
     generation: Generation

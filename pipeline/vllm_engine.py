@@ -12,11 +12,13 @@ import itertools
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import psutil
 
 from checkpoints.partial import NOTHING, Partial
+from checkpoints.result import Confidence
 from pipeline.confidence import confidence_of
 from pipeline.drain import Gate
 from pipeline.engine import (
@@ -28,12 +30,18 @@ from pipeline.engine import (
     handed_back,
     without_output,
 )
+from pipeline.generated import continued, values_of
 from pipeline.last_words import cause_of_start, own_log
 from pipeline.orphans import mark_replica
+from pipeline.self_check import SelfCheck
+from pipeline.shares import Shares
 from pipeline.tiers import Tier
+from pipeline.token_places import TokenPlaces
 from pipeline.vllm_settings import (
     assert_limits,
     can_be_continued,
+    check_parameters,
+    cpu_cache_gib,
     engine_arguments,
     sampling_parameters,
 )
@@ -63,6 +71,8 @@ class VLLMEngine:
         self._engine: Any = None
         self._sampling: Any = None
         self._tokenizer: Any = None
+        self._places: TokenPlaces | None = None  # where an answer has values to be found
+        self._check: SelfCheck | None = None
         self._attempts = itertools.count()  # vLLM wants an id per attempt
         # A request's time starts when the engine can have it, not while more than enough wait.
         self._gate = Gate(
@@ -70,6 +80,7 @@ class VLLMEngine:
             on_end=self._end_running,
             keeps_partials=can_be_continued(tier.generation),
         )
+        self._shares = Shares()
         self._running: set[str] = set()
         self._ending: asyncio.Task[None] | None = None
 
@@ -96,12 +107,21 @@ class VLLMEngine:
             raise RuntimeError(cause_of_start(own_log()) or str(error)) from error
         assert_limits(self._tier.profile, self._engine.vllm_config)
         self._tokenizer = self._engine.get_tokenizer()
-        self._sampling = sampling_parameters(self._tier.generation)
+        generation = self._tier.generation
+        self._sampling = sampling_parameters(generation)
+        if generation.has_confidence and generation.json_schema is not None:
+            self._places = TokenPlaces(self._tokenizer)
+        if generation.has_confidence and generation.self_check:
+            self._check = SelfCheck(self._tokenizer, check_parameters())
 
     async def generate(self, requests: Sequence[Request]) -> Parts:
         """Generate all at once; the engine batches them with whatever else it holds."""
-        pending = {asyncio.create_task(self._admit(request)) for request in requests}
+        begun = asyncio.get_running_loop().create_future()
+        pending = {asyncio.create_task(self._admit(request, begun)) for request in requests}
         try:
+            await asyncio.wait({begun, *pending}, return_when=asyncio.FIRST_COMPLETED)
+            if begun.done():
+                yield []
             while pending:
                 done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
                 if pending:  # a part is a message: those that end next to each other share one
@@ -152,31 +172,32 @@ class VLLMEngine:
             await self._engine.abort(list(self._running))
             await asyncio.sleep(ABORT_AGAIN_S)
 
-    async def _admit(self, request: Request) -> Completion:
+    async def _admit(self, request: Request, begun: asyncio.Future[None]) -> Completion:
         async with self._gate.place() as is_admitted:
             if not is_admitted:
                 return handed_back(request, request.partial)
-            return await self._generate(request)
+            if not begun.done():
+                begun.set_result(None)
+            entered = self._shares.enter()
+            try:
+                made = await self._generate(request)
+            finally:
+                share_s = self._shares.leave(entered)
+            before_s = request.partial.engine_s / self._tier.in_flight_per_replica
+            return replace(made, share_s=share_s + before_s)
 
     async def _generate(self, request: Request) -> Completion:
         from vllm.exceptions import VLLMError
-        from vllm.inputs import TokensPrompt
         from vllm.v1.engine.exceptions import EngineDeadError as VLLMEngineDeadError
 
         started_s = time.monotonic()
-        final = None
-        attempt = f"{request.id}.{next(self._attempts)}"
-        self._running.add(attempt)
         try:
-            async with asyncio.timeout(self._left_s(request.partial)):
-                async for output in self._engine.generate(
-                    TokensPrompt(
-                        prompt_token_ids=[*request.prompt_tokens, *request.partial.tokens]
-                    ),
-                    self._sampling_after(request.partial),
-                    request_id=attempt,
-                ):
-                    final = output
+            final = await self._last_output(
+                request.id,
+                [*request.prompt_tokens, *request.partial.tokens],
+                self._sampling_after(request.partial),
+                self._left_s(request.partial),
+            )
         except TimeoutError:
             return without_output(request, FinishReason.ABORT, "", time.monotonic() - started_s)
         except VLLMEngineDeadError as error:
@@ -185,29 +206,78 @@ class VLLMEngine:
             if self._engine.errored:
                 raise EngineDeadError(str(error)) from error
             return without_output(request, FinishReason.REJECTED, str(error.__cause__ or error))
-        finally:
-            self._running.discard(attempt)
         if final is None:
             return without_output(request, FinishReason.REJECTED, "the engine gave no output")
-        generated = final.outputs[0]
         spent_s = time.monotonic() - started_s
-        whole = continued(request.partial, generated, spent_s)
-        if generated.finish_reason == "abort" and self._gate.has_ended:
+        whole = continued(request.partial, final, spent_s)
+        if final.finish_reason == "abort" and self._gate.has_ended:
             can_go_on = can_be_continued(self._tier.generation)
             return handed_back(request, whole if can_go_on else NOTHING, len(whole.tokens))
-        finish_reason = FINISH_REASONS.get(generated.finish_reason)
+        finish_reason = FINISH_REASONS.get(final.finish_reason)
         if finish_reason is None:
-            ended = f"vLLM ended the generation as {generated.finish_reason!r}"
+            ended = f"vLLM ended the generation as {final.finish_reason!r}"
             return without_output(request, FinishReason.REJECTED, ended, spent_s)
+        text = final.text if self._sampling.detokenize else self._decode(whole.tokens)
+        confidence = self._confidence(whole, text)
+        engine_s = whole.engine_s
+        if self._check and confidence is not None and finish_reason is FinishReason.STOP:
+            checking_s = time.monotonic()
+            p_yes = await self._p_yes(self._check, request, whole)
+            confidence = replace(confidence, self_check=p_yes)
+            engine_s += time.monotonic() - checking_s
         return Completion(
             request_id=request.id,
-            text=generated.text if self._sampling.detokenize else self._decode(whole.tokens),
+            text=text,
             finish_reason=finish_reason,
             prompt_tokens=len(request.prompt_tokens),
             output_tokens=len(whole.tokens),
-            confidence=confidence_of(whole.logprobs, whole.runner_up_logprobs),
-            engine_s=whole.engine_s,
+            confidence=confidence,
+            engine_s=engine_s,
         )
+
+    async def _last_output(
+        self, request_id: str, tokens: list[int], sampling: Any, left_s: float | None
+    ) -> Any:
+        """vLLM's last output behind these tokens; None if there was none.
+
+        Raises TimeoutError after `left_s`, and what vLLM raises.
+        """
+        from vllm.inputs import TokensPrompt
+
+        final = None
+        attempt = f"{request_id}.{next(self._attempts)}"
+        self._running.add(attempt)
+        try:
+            async with asyncio.timeout(left_s):
+                async for output in self._engine.generate(
+                    TokensPrompt(prompt_token_ids=tokens), sampling, request_id=attempt
+                ):
+                    final = output.outputs[0]
+        finally:
+            self._running.discard(attempt)
+        return final
+
+    def _confidence(self, answer: Partial, text: str) -> Confidence | None:
+        values = values_of(self._tier.generation, answer, text, self._places)
+        return confidence_of(answer.logprobs, answer.runner_up_logprobs, values)
+
+    async def _p_yes(self, check: SelfCheck, request: Request, answer: Partial) -> float | None:
+        """How sure the engine is of its complete answer.
+
+        None where it is not said: there is neither room nor time for it, or the engine goes.
+        """
+        from vllm.exceptions import VLLMError
+
+        tokens = check.tokens_behind(request.prompt_tokens, answer.tokens)
+        if self._gate.has_ended or len(tokens) >= self._tier.profile.max_model_len:
+            return None
+        try:
+            final = await self._last_output(
+                request.id, tokens, check.sampling, self._left_s(answer)
+            )
+        except (TimeoutError, VLLMError, ValueError):  # whoever waits notices a dead engine
+            return None
+        return None if final is None else check.p_yes(final.logprobs)
 
     def _sampling_after(self, partial: Partial) -> Any:
         """The sampling parameters for what is left of an answer."""
@@ -224,45 +294,3 @@ class VLLMEngine:
 
     def _decode(self, tokens: Sequence[int]) -> str:
         return str(self._tokenizer.decode(list(tokens), skip_special_tokens=True))
-
-
-def cpu_cache_gib(memory_bytes: int) -> int:
-    """The KV cache of an engine on a CPU: a tenth of the machine's memory, 1 to 4 GiB.
-
-    By itself vLLM would take `gpu_memory_utilization` of all memory, and fail where that much is
-    not free.
-    """
-    return max(1, min(4, memory_bytes // 10 // 2**30))
-
-
-def continued(partial: Partial, generated: Any, spent_s: float) -> Partial:
-    """The tokens so far and those that vLLM generated behind them, as one."""
-    chosen: list[float] = []
-    runner_up: list[float | None] = []
-    if generated.logprobs is not None:
-        chosen, runner_up = chosen_and_runner_up(generated.logprobs)
-    return Partial(
-        tokens=(*partial.tokens, *generated.token_ids),
-        logprobs=(*partial.logprobs, *chosen),
-        runner_up_logprobs=(*partial.runner_up_logprobs, *runner_up),
-        engine_s=partial.engine_s + spent_s,
-    )
-
-
-def chosen_and_runner_up(flat: Any) -> tuple[list[float], list[float | None]]:
-    """Per generated token: its log probability, and that of the best other token vLLM named.
-
-    vLLM lists the sampled token first and then the most probable ones, which may include it.
-    """
-    chosen: list[float] = []
-    runner_up: list[float | None] = []
-    for start, end in zip(flat.start_indices, flat.end_indices, strict=True):
-        token = flat.token_ids[start]
-        chosen.append(flat.logprobs[start])
-        runner_up.append(
-            next(
-                (flat.logprobs[i] for i in range(start + 1, end) if flat.token_ids[i] != token),
-                None,
-            )
-        )
-    return chosen, runner_up

@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 from pipeline.engine import EngineLimitsError
+from pipeline.self_check import MOST_BEGINNINGS, REPLIES
 from pipeline.tiers import EngineProfile, Generation, Tier
 
 
@@ -85,6 +86,28 @@ def sampling_parameters(generation: Generation) -> Any:
     )
 
 
+def check_parameters() -> Any:
+    """vLLM's `SamplingParams` for the one token of a self-check.
+
+    The choice is laid on the model's scores before vLLM takes log probabilities of them. vLLM's
+    own `logprob_token_ids` would do without one, but in vLLM 0.32 (v1/sample/sampler.py) it takes
+    the runner-ups away from every answer that shares the step.
+    """
+    from vllm import SamplingParams
+    from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
+
+    return SamplingParams(
+        max_tokens=1,
+        temperature=0.0,
+        structured_outputs=StructuredOutputsParams(choice=list(REPLIES)),
+        logprobs=MOST_BEGINNINGS,
+        flat_logprobs=True,
+        detokenize=False,
+        output_kind=RequestOutputKind.FINAL_ONLY,
+        skip_clone=True,
+    )
+
+
 def can_be_continued(generation: Generation) -> bool:
     """Whether an answer that was cut off goes on as if nothing had happened.
 
@@ -122,3 +145,12 @@ def json_grammar(schema: str) -> str | None:
         return str(Grammar.from_json_schema(schema, any_whitespace=False, separators=(", ", ": ")))
     except RuntimeError:
         return None
+
+
+def cpu_cache_gib(memory_bytes: int) -> int:
+    """The KV cache of an engine on a CPU: a tenth of the machine's memory, 1 to 4 GiB.
+
+    By itself vLLM would take `gpu_memory_utilization` of all memory, and fail where that much is
+    not free.
+    """
+    return max(1, min(4, memory_bytes // 10 // 2**30))

@@ -7,7 +7,7 @@ is no room is no error, however long it lasts: nothing is held that could be los
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import ray
@@ -22,7 +22,7 @@ from pipeline.tiers import Placement, Tier
 NO_ROOM_S = 20.0  # a replica that gets a node has told Serve of it by then
 NO_DOCUMENTS_S = 60.0
 NO_DOCUMENTS = (
-    "the engines are ready, but no document has reached them: reading and coordination need "
+    "the engines are ready, but no document reaches them: reading and coordination need "
     f"{READ_CPUS + COORDINATOR_CPUS:g} CPU beside the engines, on nodes that are not kept for them"
 )
 
@@ -50,39 +50,53 @@ class Waiting:
         self._idle_since_s: float | None = None
         self._no_room: _NoRoom | None = None
 
-    def state(self, states: Mapping[str, TierState], coordinators: int) -> tuple[State, str | None]:
-        """The state of a run that goes on, and what it lacks; `coordinators` is how many work."""
+    def state(self, states: Mapping[str, TierState], in_hand: int) -> tuple[State, str | None]:
+        """The state of a run that goes on, and what it lacks.
+
+        `in_hand` is how many documents coordinators have: one that only posts gives engines nothing
+        to do, and Ray Data gives no work to one whose node drains.
+        """
         now_s = self._now_s()
-        if not has_no_room(states.values()):
+        lacking = without_room(states)
+        if not lacking:
             self._no_room = None
         elif self._no_room is None:
             self._no_room = _NoRoom(now_s, self._now_unix_s())
+        wanted = None
         if self._no_room is not None and now_s - self._no_room.since_s >= NO_ROOM_S:
-            return State.WAITING_FOR_CAPACITY, self._room_wanted(states, self._no_room)
+            wanted = self._room_wanted(lacking, self._no_room)
+            if not any(one.ready or one.starting for one in states.values()):
+                return State.WAITING_FOR_CAPACITY, wanted
         if not any(state.ready for state in states.values()):
-            return State.WAITING_FOR_ENGINES, None
-        if coordinators or self._idle_since_s is None:
+            return State.WAITING_FOR_ENGINES, wanted or refusals(states)
+        if in_hand or self._idle_since_s is None:
             self._idle_since_s = now_s
-        has_waited_s = now_s - self._idle_since_s
-        return State.IN_PROGRESS, NO_DOCUMENTS if has_waited_s > NO_DOCUMENTS_S else None
+        is_idle = now_s - self._idle_since_s > NO_DOCUMENTS_S
+        return State.IN_PROGRESS, wanted or (NO_DOCUMENTS if is_idle else refusals(states))
 
-    def _room_wanted(self, states: Mapping[str, TierState], no_room: _NoRoom) -> str:
-        unplaced = [
-            tier for tier in self._tiers if tier.name in states and states[tier.name].unplaced
-        ]
+    def _room_wanted(self, lacking: Set[str], no_room: _NoRoom) -> str:
         try:
-            wanted = "; ".join(room_wanted(tier) for tier in unplaced)
+            wanted = "; ".join(room_wanted(tier) for tier in self._tiers if tier.name in lacking)
         except RayError:  # the cluster does not answer at the moment
             wanted = "no node has room for an engine"
         since = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(no_room.since_unix_s))
         return f"since {since}, {wanted}; nothing is lost, the run goes on when there is room"
 
 
-def has_no_room(states: Iterable[TierState]) -> bool:
-    """Whether replicas are asked for, and none of them is ready or has got a node."""
-    found = list(states)
-    return any(one.unplaced for one in found) and not any(
-        one.ready or one.starting for one in found
+def refusals(states: Mapping[str, TierState]) -> str | None:
+    """Why engines do not start at present, if Serve has tried in vain."""
+    found = [
+        f"an engine of tier {name} did not start and is tried again: {state.refusal}"
+        for name, state in states.items()
+        if state.refusal is not None
+    ]
+    return "; ".join(found) or None
+
+
+def without_room(states: Mapping[str, TierState]) -> frozenset[str]:
+    """Tiers of which replicas are asked for, and none is ready or has got a node."""
+    return frozenset(
+        name for name, one in states.items() if one.unplaced and not (one.ready or one.starting)
     )
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from checkpoints.store import Store
 from pipeline.drain import ReadDrain, never
 from pipeline.outputs import OutputFormat
+from pipeline.route import Route
+from pipeline.sampling import Sampled
 from pipeline.tiers import Tier
 
 OpenStore = Callable[[], Store]
@@ -22,7 +24,8 @@ class Work:
 
     run_id: str
     fingerprint: str
-    tiers: tuple[Tier, ...]  # in the order in which a document may try them
+    tiers: tuple[Tier, ...]  # those of the route
+    route: Route
     output_format: OutputFormat
     passthrough: tuple[str, ...]
     open_output: OpenStore
@@ -33,6 +36,10 @@ class Work:
     chunk_size: int  # requests per call to an engine
     max_engine_deaths: int  # of one document, before it is set aside
     flush_s: float  # between journal writes of an open shard
+    has_several_tiers: bool = False  # the job; rows tell which were asked
+    loss: str | None = None  # by which answers are compared, where any are
+    wants_gold: bool = False  # compared with the right answer, not with each other
+    sampled: Sampled | None = None  # documents that this attempt has answered already
     read_drain: ReadDrain = never  # of the node that a coordinator is on
 
     def in_flight(self, tier: Tier) -> int:

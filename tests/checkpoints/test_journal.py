@@ -1,12 +1,14 @@
 """The journal of a shard in flight."""
 
+import json
 import random
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 
 from checkpoints import keys
+from checkpoints.encoding import digest
 from checkpoints.errors import LostRaceError, NewerFormatError
 from checkpoints.journal import (
     Begun,
@@ -31,9 +33,18 @@ def test_what_was_appended_comes_back() -> None:
     store = MemoryStore()
     odd = replace(
         ROWS[1],
-        confidence=Confidence(-1.0, float("-inf"), -2.0, 0.5, 3),
+        confidence=Confidence(
+            *(-1.0, float("-inf"), -2.0, 0.5, 3), value_tokens=2, fields=(("a \ud800", -0.5),)
+        ),
         passthrough=(("a", None), ("b", "x")),
-        rework=Rework(documents=1, tokens=20, engine_s=0.5, usd=0.01, salvaged_tokens=7),
+        rework=Rework(
+            documents=1,
+            tokens=20,
+            engine_s=0.5,
+            usd=0.01,
+            salvaged_tokens=7,
+            prefilled_again_tokens=12,
+        ),
         result="line\n\u2028 \ud800 end",
     )
     Journal(store, 3, "one").append([Finished(ROWS[0]), EngineDeath(2), Finished(odd)])
@@ -43,6 +54,33 @@ def test_what_was_appended_comes_back() -> None:
     assert state.rows == {0: ROWS[0], 1: odd}
     assert state.engine_deaths == {2: 2, 4: 1}
     assert state.corrupt == ()
+
+
+def test_an_entry_of_a_version_without_confidence_in_values_is_still_read() -> None:
+    row = replace(ROWS[0], confidence=Confidence(-1.0, -3.0, -2.0, 0.5, 3))
+    fields = asdict(row)
+    assert fields["confidence"] is not None
+    for name in [name for name in fields["confidence"] if name.startswith("value_")]:
+        del fields["confidence"][name]
+    del fields["confidence"]["self_check"], fields["confidence"]["fields"], fields["rework"]
+    body = json.dumps({"finished": fields}).encode() + b"\n"
+    head = {"format_version": 1, "entries": 1, "sha256": digest(body)}
+    store = MemoryStore()
+    store.create(keys.journal_key(3, "old", 0), json.dumps(head).encode() + b"\n" + body)
+    assert load_journal(store, 3).rows == {0: row}
+
+
+def test_a_row_of_the_format_before_is_read() -> None:
+    store = MemoryStore()
+    rework = Rework(documents=1, tokens=20)
+    Journal(store, 3, "one").append([Finished(replace(ROWS[0], rework=rework))])
+    key = keys.journal_key(3, "one", 0)
+    head, _, body = store.read(key).partition(b"\n")
+    body = body.replace(b', "prefilled_again_tokens": 0', b"")
+    assert b"prefilled" not in body
+    facts = json.loads(head) | {"format_version": 2, "sha256": digest(body)}
+    store.replace(key, json.dumps(facts).encode() + b"\n" + body)
+    assert load_journal(store, 3).rows[0].rework == rework
 
 
 def test_of_the_beginnings_of_an_answer_the_longest_is_kept() -> None:

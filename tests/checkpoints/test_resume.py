@@ -1,6 +1,6 @@
 """What is left to do, and what the finished part amounts to."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -88,6 +88,21 @@ def test_what_was_done_twice_is_summed_wherever_it_is_read() -> None:
     assert run.totals().rework == rework + rework + rework
     ReceiptLog(run.checkpoint, 1).append([run.receipts[0], run.receipts[4]])
     assert run.totals().rework == rework + rework + rework
+
+
+def test_a_receipt_of_the_version_before_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    rework = Rework(documents=2, tokens=30)
+    run = Run(0, rework=rework)
+
+    def as_before(receipt: Receipt) -> dict[str, object]:
+        found = asdict(receipt)
+        del found["rework"]["prefilled_again_tokens"]
+        return found
+
+    monkeypatch.setattr(Receipt, "as_fields", as_before)
+    ReceiptLog(run.checkpoint, 1).append([run.receipts[0]])
+    run.output.replace(keys.result_key(0), b"not looked at")
+    assert run.totals().rework == rework
 
 
 def test_shards_without_a_receipt_are_looked_up_in_their_footers() -> None:

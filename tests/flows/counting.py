@@ -16,6 +16,8 @@ from pipeline.fake_engine import FakeEngine
 from pipeline.tiers import Tier
 from pipeline.vllm_engine import VLLMEngine
 
+REFUSAL = "refusal"  # a file beside the logs: why no engine starts from now on
+
 
 @dataclass(frozen=True)
 class CountedFactory:
@@ -39,6 +41,7 @@ class CountedEngine:
     def __init__(self, inner: Engine, folder: Path, start_s: float = 0.0) -> None:
         self._inner = inner
         self._start_s = start_s
+        self._refusal = folder / REFUSAL
         name = f"{os.getpid()}-{id(self)}"
         self._file = (folder / f"{name}.log").open("a", buffering=1)
         self._handed_back = (folder / f"{name}.back").open("a", buffering=1)
@@ -46,6 +49,8 @@ class CountedEngine:
 
     async def start(self) -> None:
         await asyncio.sleep(self._start_s)
+        if self._refusal.exists():
+            raise RuntimeError(self._refusal.read_text())
         await self._inner.start()
 
     async def generate(self, requests: Sequence[Request]) -> Parts:

@@ -16,6 +16,7 @@ from jobs.exit_codes import exit_of_state
 from jobs.ray_session import ray_session
 from jobs.spec_file import load_spec
 from jobs.wiring import build_job
+from pipeline.engine import EngineFactory
 from pipeline.listing import list_inputs
 from pipeline.run import execute
 from tests.flows.counting import CountedFactory
@@ -23,13 +24,21 @@ from tests.flows.counting import CountedFactory
 
 def main(arguments: list[str]) -> int:
     job_file, address, counts, *rest = arguments
-    factory = CountedFactory(
-        counts,
-        delay_s=float(rest[0]) if rest else None,
-        poison_token=int(rest[1]) if len(rest) > 1 else None,
-        start_s=float(rest[2]) if len(rest) > 2 else 0.0,
+    return drive(
+        Path(job_file),
+        address,
+        CountedFactory(
+            counts,
+            delay_s=float(rest[0]) if rest else None,
+            poison_token=int(rest[1]) if len(rest) > 1 else None,
+            start_s=float(rest[2]) if len(rest) > 2 else 0.0,
+        ),
     )
-    job = replace(build_job(load_spec(Path(job_file))), make_engine=factory)
+
+
+def drive(job_file: Path, address: str, factory: EngineFactory) -> int:
+    """Run the job with these engines; its exit code."""
+    job = replace(build_job(load_spec(job_file)), make_engine=factory)
     with ray_session(address, show_worker_logs=False):
         files = list_inputs(job.source)
         final = execute(job, files, on_progress=lambda _: None, should_stop=lambda: False)

@@ -58,13 +58,15 @@ class Flow:
     def checkpoint(self) -> Store:
         return LocalStore(self.folder / "checkpoint")
 
-    def start_driver(self, cluster: LocalCluster, *arguments: str) -> subprocess.Popen[str]:
-        """A driver in a process of its own; `arguments` as drive.py takes them."""
+    def start_driver(
+        self, cluster: LocalCluster, *arguments: str, module: str = "drive"
+    ) -> subprocess.Popen[str]:
+        """A driver in a process of its own; `arguments` as the module takes them."""
         log = self.folder / f"driver-{len(STARTED)}.log"
         with log.open("w") as stderr:
             driver = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "tests.flows.drive"),
+                    *(sys.executable, "-m", f"tests.flows.{module}"),
                     *(str(self.job_file), cluster.address, str(self.counts), *arguments),
                 ],
                 cwd=ROOT,

@@ -16,6 +16,7 @@ from jobs.ray_session import ray_session
 from pipeline.drain import never
 from pipeline.engine import Request
 from pipeline.serving import EngineClient, application_names, deploy, tier_states, undeploy
+from pipeline.starts import Starts
 from tests.flows.counting import CountedFactory
 from tests.pipeline.engine_builders import tier
 
@@ -24,6 +25,7 @@ WAIT_S = 120.0
 
 async def leave_and_stay(client: EngineClient) -> dict[str, list[str]]:
     parts = client.send([Request(f"0.{n}.small", (n,)) for n in range(4)])
+    assert await anext(parts) == []  # the engine has begun
     left = [one.request_id for one in await anext(parts)]
     await parts.aclose()
     stayed = [
@@ -37,7 +39,7 @@ def main(address: str, counts: str) -> None:
     with ray_session(address, show_worker_logs=False):
         deploy("leaving", its, CountedFactory(counts, delay_s=2.0), never)
         deadline_s = time.monotonic() + WAIT_S
-        while not tier_states("leaving", its)["small"].ready:
+        while not tier_states("leaving", its, Starts())["small"].ready:
             if time.monotonic() > deadline_s:
                 raise TimeoutError("no replica became ready")
             time.sleep(0.2)

@@ -10,8 +10,9 @@ import yaml
 
 from infra.local_cluster import LocalCluster, LocalNode
 from pipeline.progress import State
-from tests.flows.flow import Flow, finish, processes_named, wait_until, write_flow
-from tests.flows.nodes import SOON_S
+from tests.flows.counting import REFUSAL
+from tests.flows.flow import Flow, finish, kill_all, processes_named, wait_until, write_flow
+from tests.flows.nodes import SOON_S, drain, has_left
 
 pytestmark = pytest.mark.flow
 
@@ -53,6 +54,11 @@ def starts(flow: Flow) -> int:
 def is_in(flow: Flow, state: State) -> bool:
     saved = flow.status()
     return saved is not None and saved.snapshot.state is state
+
+
+def message(flow: Flow) -> str:
+    saved = flow.status()
+    return "" if saved is None else str(saved.snapshot.message)
 
 
 def elapsed_s(flow: Flow) -> float:
@@ -111,6 +117,26 @@ def test_when_every_engine_node_dies_the_run_waits_and_goes_on_with_new_ones(
     assert_complete(flow, code, final)
 
 
+@pytest.mark.parametrize("has_notice", [False, True])
+def test_a_lost_engine_is_waited_for_where_there_is_less_room_than_replicas_asked_for(
+    labelled: LocalCluster, tmp_path: Path, has_notice: bool
+) -> None:
+    """Serve calls an application failed whose engine goes before it had all of them."""
+    only = labelled.add_node(num_cpus=1, labels=SPOT | {"test": "only"})
+    flow = placed(tmp_path, nodes=SPOT_FIRST, replicas={"max": 2})
+    driver = flow.start_driver(labelled, "4")
+    wait_until(lambda: flow.finished() >= COUNT // 10, "a tenth was done", SOON_S)
+    if has_notice:
+        drain(labelled, "only", "10")
+        wait_until(lambda: has_left(only), "the node left Ray by itself", SOON_S)
+    else:
+        only.kill()
+    wait_until(lambda: is_in(flow, State.WAITING_FOR_CAPACITY), "it waits for capacity", SOON_S)
+    labelled.add_node(num_cpus=1, labels=SPOT)
+    code, final = finish(driver)
+    assert_complete(flow, code, final)
+
+
 def test_nodes_that_die_while_an_engine_starts_do_not_end_the_run(
     labelled: LocalCluster, tmp_path: Path
 ) -> None:
@@ -124,6 +150,25 @@ def test_nodes_that_die_while_an_engine_starts_do_not_end_the_run(
     labelled.add_node(num_cpus=1, labels=SPOT)
     code, final = finish(driver)
     assert_complete(flow, code, final, 100)
+
+
+def test_engines_that_no_longer_start_end_the_run_with_their_reason(
+    labelled: LocalCluster, tmp_path: Path
+) -> None:
+    node = labelled.add_node(num_cpus=1, labels=SPOT)
+    flow = placed(tmp_path, nodes=SPOT_FIRST)
+    driver = flow.start_driver(labelled, DELAY_S, NO_POISON, "3")
+    wait_until(lambda: flow.finished() >= 50, "the engine worked", SOON_S)
+    (flow.counts / REFUSAL).write_text("no memory")
+    kill_all([node], "ServeReplica")
+    wait_until(
+        lambda: is_in(flow, State.WAITING_FOR_ENGINES) and "no memory" in message(flow),
+        "it says why no engine starts",
+        SOON_S,
+    )
+    assert driver.wait(SOON_S) != 0
+    assert is_in(flow, State.FAILED)
+    assert "no memory" in message(flow)
 
 
 def test_the_floor_goes_on_alone_when_all_spot_nodes_go_at_once(

@@ -37,10 +37,10 @@ def has_notice(flow: Flow) -> bool:
     return saved is not None and saved.snapshot.interruptions.notices > 0
 
 
-def assert_nothing_was_lost(flow: Flow) -> None:
+def assert_nothing_was_lost(flow: Flow, count: int = COUNT) -> None:
     verdict = flow.verdict()
     assert verdict.proven, verdict
-    assert verdict.documents == COUNT
+    assert verdict.documents == count
     assert not flow.served_twice()
 
 
@@ -64,6 +64,46 @@ def test_work_of_a_node_that_has_to_go_is_finished_elsewhere(
     [event] = its["events"]
     assert event["documents"] == its["finished_under_notice"] > 0
     assert event["noticed_unix_s"] < event["ended_unix_s"] < event["deadline_unix_s"]
+
+
+def test_an_engine_that_was_replaced_finishes_what_it_has(
+    spot: LocalCluster, tmp_path: Path
+) -> None:
+    going = add_engine_node(spot, "a")
+    task = {"prompt": "{{ text }}", "sampling": {"max_tokens": 400}}  # Serve waits for 32 s
+    flow = write_flow(tmp_path, count=200, task=task)
+    driver = flow.start_driver(spot, "8")  # a call takes sixteen seconds
+    wait_until(lambda: flow.finished() >= 20, "a tenth was done", SOON_S)
+    staying = add_engine_node(spot, "b")
+    drain(spot, "a", "none")
+    wait_until(lambda: has_engine(staying), "the other node has an engine", SOON_S)
+    wait_until(lambda: has_left(going), "the node left Ray by itself", SOON_S)
+    code, final = finish(driver)
+    assert (code, final["documents_error"]) == (0, 0)
+    assert_nothing_was_lost(flow, 200)
+    assert not handed_back(flow.counts)
+    its = interruptions(final)
+    assert (its["notices"], its["losses"], its["rework"]["documents"]) == (1, 0, 0)
+    assert its["finished_under_notice"] > 0
+
+
+def test_what_outlasts_the_time_that_serve_leaves_is_handed_back(
+    spot: LocalCluster, tmp_path: Path
+) -> None:
+    going = add_engine_node(spot, "a")
+    flow = write_flow(tmp_path, count=100)  # Serve waits for 17 s
+    driver = flow.start_driver(spot, "25")  # a call takes fifty seconds
+    staying = add_engine_node(spot, "b")
+    wait_until(lambda: flow.finished() >= 10, "a tenth was done", SOON_S)
+    drain(spot, "a", "none")
+    wait_until(lambda: has_engine(staying), "the other node has an engine", SOON_S)
+    wait_until(lambda: has_left(going), "the node left Ray by itself", SOON_S)
+    code, final = finish(driver)
+    assert (code, final["documents_error"]) == (0, 0)
+    assert_nothing_was_lost(flow, 100)
+    its = interruptions(final)
+    assert its["handed_back"] == len(handed_back(flow.counts)) > 0
+    assert (its["notices"], its["losses"], its["rework"]["documents"]) == (1, 0, 0)
 
 
 def test_what_does_not_end_in_time_is_handed_back(spot: LocalCluster, tmp_path: Path) -> None:
@@ -121,3 +161,25 @@ def test_a_coordinator_whose_node_has_to_go_leaves_nothing_behind(tmp_path: Path
     assert (code, final["documents_error"]) == (0, 0)
     assert_nothing_was_lost(flow)
     assert interruptions(final)["restarted_documents"] == 0
+
+
+def test_a_coordinator_on_a_cordoned_node_goes_where_it_gets_work(tmp_path: Path) -> None:
+    with LocalCluster(head_cpus=0) as cluster:
+        going = cluster.add_node(num_cpus=2, labels={"test": "c1"})
+        add_engine_node(cluster, "a")
+        limits = {
+            "flush_s": 1,
+            "coordinators": 1,
+            "shards_in_flight": 1,
+            "target_shard_tokens": 4000,
+        }
+        flow = write_flow(tmp_path, count=COUNT, limits=limits)
+        driver = flow.start_driver(cluster, DELAY_S)
+        wait_until(lambda: flow.finished() >= 20, "a tenth was done", SOON_S)
+        cluster.add_node(num_cpus=2)
+        drain(cluster, "c1", "none")
+        wait_until(lambda: has_left(going), "the node left Ray by itself", SOON_S)
+        assert driver.poll() is None, "it left because the run was over"
+        code, final = finish(driver)
+    assert (code, final["documents_error"]) == (0, 0)
+    assert_nothing_was_lost(flow)

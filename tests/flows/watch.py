@@ -40,15 +40,18 @@ def main(address: str, source: str) -> None:
             .remote()
             for node in nodes
         ]
-        wait_until(lambda: len(watched.notices()) == len(nodes), "all noticed", WAIT_S)
+        wait_until(lambda: watched.overview().notices == len(nodes), "all noticed", WAIT_S)
         for one in work:
             ray.kill(one)
         wait_until(lambda: [node.id for node in live_nodes()] == [head], "the others left", WAIT_S)
         noticed = {
-            one.node_id: (one.source, one.notice.kind, one.notice.deadline_unix_s)
-            for one in watched.notices()
+            node_id: (one.source, one.notice.kind, one.notice.deadline_unix_s)
+            for node_id, report in watched.reports().items()
+            for one in report.noticed
         }
-    print(json.dumps({"head": head, "noticed": noticed}))
+        head_goes_by_unix_s = watched.overview().head_goes_by_unix_s
+    found = {"head": head, "noticed": noticed, "head_goes_by_unix_s": head_goes_by_unix_s}
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

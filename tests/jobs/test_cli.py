@@ -30,18 +30,22 @@ from pipeline.input_errors import (
     InputUnavailableError,
     NoDocumentsError,
 )
+from pipeline.route_errors import CertificateError, RouteRefusedError
 
 COMMANDS = [
     "init",
     "schema",
     "validate",
     "plan",
+    "explain",
     "run",
     "submit",
     "status",
     "verify",
     "cancel",
     "runs",
+    "report",
+    "calibrate",
     "chaos",
 ]
 
@@ -156,7 +160,10 @@ def test_status_cancel_and_verify_of_no_run_say_so(tmp_path: Path) -> None:
         assert "run" in str(last_json(result)["errors"])
 
 
-def test_status_cancel_and_runs_read_what_is_stored(tmp_path: Path) -> None:
+def test_status_cancel_and_runs_read_what_is_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.status.UNCHANGED_S", 0.0)
     job = job_file(tmp_path)
     checkpoint = LocalStore(tmp_path / "out-checkpoint")
     record = RunRecord("abc", "j", fingerprint({}), {}, str(tmp_path / "out"), 5.0)
@@ -215,6 +222,8 @@ def test_verify_warns_of_a_job_that_is_not_the_one_that_ran_and_exits_by_its_ver
         (OSError("create s3://b/x: InvalidRequest (400)"), Exit.UNREACHABLE),
         (ConnectionRefusedError("refused"), Exit.UNREACHABLE),
         (KeyboardInterrupt(), Exit.INTERRUPTED),
+        (CertificateError("it is for other tiers"), Exit.BAD_USAGE),
+        (RouteRefusedError("no cascade pays"), Exit.NOT_CERTIFIED),
         (ZeroDivisionError("a fault"), Exit.FAULT),
     ],
 )

@@ -15,6 +15,8 @@ from jobs.interruption_wording import interruption_lines
 from jobs.number_wording import duration, rate, usd
 from jobs.wording import plain_line, summary_lines
 from pipeline.interruptions import Interruption, Interruptions
+from pipeline.meter import EngineStarts
+from pipeline.node_watch import NodeWatch
 from pipeline.progress import ErrorKind, Snapshot, State
 
 SNAPSHOT = Snapshot(
@@ -114,8 +116,15 @@ def test_the_summary_says_what_interruptions_did() -> None:
         longest_drain_s=12.0,
         used_s=11.0,
         rework=Rework(
-            documents=8, tokens=200, engine_s=2.5, gpu_s=5.0, usd=0.01, salvaged_tokens=700
+            documents=8,
+            tokens=200,
+            engine_s=2.5,
+            gpu_s=5.0,
+            usd=0.01,
+            salvaged_tokens=700,
+            prefilled_again_tokens=5_200,
         ),
+        starts=EngineStarts(150.0, 0.5, 62.0, 0.2),
     )
     assert interruption_lines(its) == [
         "interruptions: 2 with notice, 1 lost before they were empty",
@@ -124,11 +133,54 @@ def test_the_summary_says_what_interruptions_did() -> None:
         "salvaged: 700 tokens of unfinished answers",
         "done twice: 8 documents, at most 200 tokens, 2.5 engine seconds (5.0 GPU seconds), "
         "$0.0100",
+        "prompts computed again: 5,200 tokens, with what was continued",
+        "engine starts: 2m30s ($0.5000), of it 1m02s ($0.2000) for replacements",
         "begun again after the driver or a coordinator died: about 9 documents",
     ]
     assert interruption_lines(Interruptions()) == []
     said = summary_lines(replace(SNAPSHOT, interruptions=its), output="out", job="job.yaml")
     assert set(interruption_lines(its)) <= set(said)
+
+
+UNHEARD = "aws spot/instance-action: does not answer in time; let pods reach it"
+
+
+def watched(**changes: object) -> Snapshot:
+    watch = NodeWatch(source="aws", nodes=3, **changes)  # type: ignore[arg-type]
+    return replace(SNAPSHOT, node_watch=watch)
+
+
+def test_how_nodes_are_watched_is_told_once_and_its_trouble_at_once() -> None:
+    display, _, text = plain()
+    display.show(SNAPSHOT)
+    lines(text)
+    for _ in range(2):
+        display.show(watched())
+    assert lines(text) == ["notices: aws is asked on 3 nodes, 0 seen"]
+    for nodes_in_trouble in (2, 3):
+        display.show(watched(nodes_in_trouble=nodes_in_trouble, trouble=UNHEARD))
+    assert lines(text) == [f"notices may be missed: 2 nodes now; {UNHEARD}"]
+    display.show(watched(trouble=UNHEARD, notices=1))
+    assert lines(text) == ["notices: aws is asked on 3 nodes, 1 seen"]
+
+
+def test_a_head_that_goes_is_told_with_what_will_happen() -> None:
+    display, _, text = plain()
+    display.show(watched())
+    lines(text)
+    for _ in range(2):
+        display.show(watched(head_goes_by_unix_s=1_700_000_000.0))
+    [line] = lines(text)
+    assert line.startswith("the cluster's head goes by ")
+    assert line.endswith("the same command on a new cluster resumes")
+
+
+def test_a_run_that_was_not_protected_says_so_to_its_end() -> None:
+    its = replace(watched(trouble=UNHEARD), state=State.COMPLETED)
+    assert f"notices may have been missed: {UNHEARD}" in summary_lines(its, output="o", job="j")
+    bare = replace(SNAPSHOT, node_watch=NodeWatch(source="auto", nodes_without_source=2))
+    [line] = [one for one in summary_lines(bare, output="o", job="j") if "notices" in one]
+    assert line.startswith("nodes without notices: 2; no cloud is known there")
 
 
 def test_a_plain_line_comes_every_30_seconds() -> None:

@@ -163,7 +163,7 @@ def test_a_named_accelerator_takes_as_many_gpus_as_share_the_model() -> None:
 
 def test_a_spec_built_in_python_is_held_to_the_same_rules() -> None:
     tree, _ = read_yaml(job(extra="route: nowhere"), {})
-    with pytest.raises(ValueError, match="route: names no tier"):
+    with pytest.raises(ValueError, match=r"route\.tier: names no tier"):
         JobSpec.model_validate(tree)
 
 

@@ -16,7 +16,7 @@ from checkpoints.run import RunRecord, fingerprint, open_run
 from checkpoints.store import Store
 from jobs.cli_errors import CommandError
 from jobs.runs import find_runs
-from jobs.status import STALE_AFTER_S, read_status, wait_for_end
+from jobs.status import STALE, STALE_AFTER_S, UNCHANGED_S, read_status, wait_for_end
 from jobs.wording import run_cells, status_lines
 from pipeline.progress import Snapshot, State
 from pipeline.status import save_status
@@ -110,6 +110,37 @@ def test_waiting_ends_with_the_run_or_with_its_driver(monkeypatch: pytest.Monkey
     end = wait_for_end(store, "x", timeout_s=50, sleep=sleep, now_unix_s=lambda: now[0])
     assert end.snapshot is not None
     assert end.snapshot.state is State.CANCELLED
+
+
+def test_waiting_goes_on_for_a_driver_whose_clock_is_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store, now, behind_s = MemoryStore(), [STARTED], 10 * STALE_AFTER_S
+    start_run(store)
+    save(store, STARTED - behind_s, monkeypatch, State.IN_PROGRESS)
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+        state = State.IN_PROGRESS if now[0] < STARTED + 100 else State.COMPLETED
+        save(store, now[0] - behind_s, monkeypatch, state)
+
+    end = wait_for_end(store, "x", timeout_s=500, sleep=sleep, now_unix_s=lambda: now[0])
+    assert end.snapshot is not None
+    assert end.snapshot.state is State.COMPLETED
+
+
+def test_waiting_ends_soon_where_the_driver_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    store, now = MemoryStore(), [STARTED + 10 * STALE_AFTER_S]
+    start_run(store)
+    save(store, STARTED, monkeypatch, State.IN_PROGRESS)
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    began_s = now[0]
+    end = wait_for_end(store, "x", timeout_s=500, sleep=sleep, now_unix_s=lambda: now[0])
+    assert end.state(now[0]) == STALE
+    assert now[0] - began_s == pytest.approx(UNCHANGED_S, abs=2)
 
 
 def test_waiting_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from checkpoints.run import changed_parts, fingerprint
 from infra.spot import sentinels
+from infra.spot.node_report import Overview
 from infra.spot.settings import OnRebalance, SpotSettings
 from jobs import wiring
 from jobs.spec import JobSpec
 from jobs.spec_file import parse_spec
 from jobs.wiring import build_job, build_tier, differing_parts, identity_of
 from pipeline.node_groups import NodeGroup
+from pipeline.node_watch import NodeWatch
 
 JOB = """
 name: invoices
@@ -143,14 +146,19 @@ def test_how_nodes_are_watched_reaches_the_pipeline(
     model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[SpotSettings] = []
-    monkeypatch.setattr(
-        sentinels, "sentinels", lambda settings: nullcontext(asked.append(settings))
-    )
+    seen = Overview("aws", 3, 1, 2, 1, "aws: does not answer in time; do this", 7.0)
+
+    def sentinels_of(settings: SpotSettings) -> AbstractContextManager[SimpleNamespace]:
+        asked.append(settings)
+        return nullcontext(SimpleNamespace(overview=lambda: seen))
+
+    monkeypatch.setattr(sentinels, "sentinels", sentinels_of)
     text = "source: 'file:/n', poll_s: 2, gcp_notice_s: 120"
     job = build_job(spec(model, ("source: auto", text), ("rebalance: cordon", "rebalance: ignore")))
     assert asked == []
-    with job.watch_nodes():
+    with job.watch_nodes() as look:
         assert asked == [SpotSettings("file:/n", OnRebalance.IGNORE, 2.0, 120.0)]
+        assert look() == NodeWatch("aws", 3, 1, 2, 1, "aws: does not answer in time; do this", 7.0)
 
 
 def test_groups_of_nodes_are_handed_on_in_their_order(model: str) -> None:

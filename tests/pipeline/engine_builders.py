@@ -16,6 +16,8 @@ from pipeline.fake_engine import FakeEngine
 from pipeline.losses import EngineLostError
 from pipeline.outputs import FreeText
 from pipeline.progress import Counts, ErrorExample, Post
+from pipeline.prompts import Prompt
+from pipeline.route import Route
 from pipeline.tiers import EngineProfile, Generation, Placement, Tier
 from pipeline.work import Work
 
@@ -30,6 +32,7 @@ def tier(name: str = "small", **changes: object) -> Tier:
         name=name,
         model=f"/models/{name}",
         revision=None,
+        prompt=Prompt(None, "{{ text }}"),
         profile=EngineProfile(
             max_model_len=256,
             max_num_seqs=4,
@@ -72,6 +75,8 @@ def work(**changes: object) -> Work:
         run_id="run",
         fingerprint=FINGERPRINT.value,
         tiers=(tier(),),
+        route=Route(tuple(one.name for one in changes.get("tiers", (tier(),)))),  # type: ignore[attr-defined]
+        has_several_tiers=len(changes.get("tiers", ())) > 1,  # type: ignore[arg-type]
         output_format=FreeText(),
         passthrough=(),
         open_output=no_store,
@@ -216,6 +221,7 @@ class Fleet:
         engine = self._up[len(self.sent) % self.engines]
         if self.is_lost():
             raise EngineLostError("the node went before the work came")
+        yield []
         try:
             await asyncio.sleep(self.delay_s())
             completions = await all_of(engine.generate(requests))

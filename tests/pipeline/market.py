@@ -1,7 +1,7 @@
 """Engines, one at a time, each with a life and an end; every token they generate is known."""
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -29,6 +29,7 @@ class Market:
 
     lives: Sequence[Lifetime]
     generated: Counter[tuple[str, int]] = field(default_factory=Counter)
+    prefilled: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     _came: int = 0
     _goes_s: float = 0.0
     _life: Lifetime | None = None
@@ -41,6 +42,7 @@ class Market:
             self._goes_s = now_s + (10_000 if self._life is None else self._life.lives_s)
         life, goes_s = self._life, self._goes_s
         running = {one: list(one.partial.tokens) for one in requests}
+        yield []
         while running:
             await asyncio.sleep(1)
             if asyncio.get_running_loop().time() > goes_s:
@@ -54,6 +56,8 @@ class Market:
                 ]
                 return
             for one, tokens in list(running.items()):
+                if len(tokens) == len(one.partial.tokens):  # the first one comes with the prefill
+                    self.prefilled[one.id].append(len(one.prompt_tokens) + len(tokens))
                 self.generated[one.id, len(tokens)] += 1
                 tokens.append(ANSWER[len(tokens)])
                 if len(tokens) == TOKENS:

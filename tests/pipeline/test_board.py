@@ -1,6 +1,6 @@
 """Counts of several coordinators, each shard counted once."""
 
-from pipeline.board import FORGET_S, SILENT_S, TAKEN_OFF_KEPT, Board
+from pipeline.board import FORGET_S, SILENT_S, TAKEN_OFF_KEPT, Board, Orders
 from pipeline.engine_log import EngineSign
 from pipeline.interruptions import Interruption
 from pipeline.progress import Counts, ErrorExample
@@ -56,10 +56,12 @@ def test_the_first_example_of_an_error_code_stays() -> None:
 
 def test_coordinators_learn_of_a_stop_with_their_next_post() -> None:
     board = Board()
-    assert not board.post(post("a", {}))
+    assert board.post(post("a", {})) == Orders()
+    board.hurry()
+    assert board.post(post("a", {})) == Orders(must_hurry=True)
     board.stop()
-    assert board.post(post("a", {}))
-    assert board.post(post("b", {}, has_flushed=True))
+    assert board.post(post("a", {})) == Orders(must_stop=True, must_hurry=True)
+    assert board.post(post("b", {}, has_flushed=True)).must_stop
     state = board.state()
     assert (state.flushed, state.coordinators) == (1, 2)
 

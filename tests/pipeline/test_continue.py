@@ -109,7 +109,7 @@ def test_a_continued_answer_is_the_one_that_nothing_interrupted(after_s: float) 
         other = AsyncLLM()
         again = replace(ASKED, partial=back.partial)
         [end] = await all_of(vllm_engine(other, tier()).generate([again]))
-        assert replace(end, engine_s=0) == replace(whole, engine_s=0)
+        assert replace(end, engine_s=0, share_s=0) == replace(whole, engine_s=0, share_s=0)
         assert end.output_tokens == 16
         [(prompt, max_tokens)] = other.asked.values()
         assert prompt == [0, 1, 2, *back.partial.tokens]

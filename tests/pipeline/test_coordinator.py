@@ -61,6 +61,22 @@ def test_it_runs_on_real_threads_too() -> None:
     assert_proven(output, checkpoint)
 
 
+def test_a_store_that_takes_seconds_for_every_request_costs_time_and_nothing_else() -> None:
+    output, checkpoint = planned_stores(40, 40, 40)
+    fleet = Fleet()
+    made = coordinator(output, checkpoint, fleet, its=work(flush_s=1.0))
+
+    async def main() -> list[Receipt | None]:
+        shards = (made.finish_shard(n, documents(40, shard=n)) for n in range(3))
+        return await asyncio.gather(*shards)
+
+    receipts = run(main(), thread_s=lambda: 5.0)
+    assert [receipt and receipt.generated for receipt in receipts] == [40, 40, 40]
+    assert len(fleet.served) == len(set(fleet.served)) == 120
+    assert assert_proven(output, checkpoint).ok == 120
+    assert journal_keys(checkpoint) == []
+
+
 def test_a_bad_document_is_a_row_and_needs_no_engine() -> None:
     output, checkpoint = planned_stores(3)
     bad = document(1, failure=Failure(Code.EMPTY_TEXT, "field 'text' is empty"))

@@ -16,23 +16,24 @@ from checkpoints.result import NO_REWORK, Receipt, Rework
 from checkpoints.resume import list_results
 from pipeline.board import Board, BoardState
 from pipeline.documents import InputSource
-from pipeline.driver import Driver, EngineStartError, Stop
+from pipeline.driver import Driver, EngineStartError
 from pipeline.engine import Engine
 from pipeline.fake_engine import FakeEngine
 from pipeline.inbox import Inbox
 from pipeline.interruptions import Interruption
 from pipeline.job import Job, RunLimits
 from pipeline.lease_keeper import LeaseKeeper
+from pipeline.node_watch import NodeWatch
 from pipeline.outputs import FreeText
 from pipeline.progress import Counts, ErrorKind, Snapshot, State
-from pipeline.prompts import Prompt
 from pipeline.status import save_status
+from pipeline.stopping import Stop
 from pipeline.tier_state import TierState
 from pipeline.tiers import Tier
 from tests.pipeline.engine_builders import no_store, plan, post, tier
 from tests.pipeline.mortal_store import Life, MortalStore
 
-NOTHING = Totals(0, 0, 0, 0, {}, 0, 0, 0, 0, 0.0, NO_REWORK, (), ())
+NOTHING = Totals(0, 0, 0, 0, {}, 0, 0, 0, 0, 0.0, NO_REWORK, {}, (), (), ())
 
 
 def engine_for(_: Tier) -> Engine:
@@ -44,7 +45,6 @@ JOB = Job(
     spec={},
     identity={},
     source=InputSource(("memory://in",)),
-    prompt=Prompt(None, "{{ text }}"),
     output_format=FreeText(),
     tiers=(tier(),),
     limits=RunLimits(
@@ -120,7 +120,7 @@ def test_a_document_counts_once_when_its_shard_ends_between_two_looks_at_the_boa
 
 
 def test_shards_committed_by_earlier_attempts_count_as_restored() -> None:
-    before = Totals(1, 60, 59, 1, {"empty_text": 1}, 100, 50, 60, 0, 0.5, NO_REWORK, (), ())
+    before = Totals(1, 60, 59, 1, {"empty_text": 1}, 100, 50, 60, 0, 0.5, NO_REWORK, {}, (), (), ())
     with driver(MemoryStore(), before=before) as its:
         its._take(inbox(receipt(1, 40, restored=5), None), handle(Board()))
         final = its.show(State.COMPLETED)
@@ -131,7 +131,7 @@ def test_shards_committed_by_earlier_attempts_count_as_restored() -> None:
 
 def test_errors_of_all_attempts_are_shown_with_what_is_known_of_them() -> None:
     before = Totals(
-        1, 60, 58, 2, {"empty_text": 1, "timeout": 1}, 0, 0, 60, 0, 0.5, NO_REWORK, (), ()
+        1, 60, 58, 2, {"empty_text": 1, "timeout": 1}, 0, 0, 60, 0, 0.5, NO_REWORK, {}, (), (), ()
     )
     store = MemoryStore()
     empty = ErrorKind("empty_text", 1, "id-2", "empty")
@@ -150,7 +150,7 @@ def test_the_error_that_ended_the_dataset_is_raised() -> None:
 
 
 def reason(its: Driver, ok: int, error: int) -> Stop | None:
-    its._committed = Counts(ok=ok, error_codes={"timeout": error})
+    its._account.committed = Counts(ok=ok, error_codes={"timeout": error})
     return its._reason_to_stop()
 
 
@@ -186,7 +186,7 @@ def test_a_store_that_is_away_for_a_moment_does_not_end_the_driver() -> None:
         its._take(inbox(receipt(0, 60)), handle(Board()))
         life.fails = lambda _: True
         assert its._reason_to_stop() is None
-        its._log_receipts()
+        its._account.log()
         its.show(State.IN_PROGRESS)
 
 
@@ -195,8 +195,8 @@ def test_receipts_are_logged_once() -> None:
     with driver(store) as its:
         header = its._header
         its._take(inbox(receipt(0, 59, 1), None), handle(Board()))
-        its._log_receipts()
-        its._log_receipts()
+        its._account.log()
+        its._account.log()
     done = list_results(output, header).done
     done[0] = True
     totals = load_totals(store, output, header, done)
@@ -241,3 +241,34 @@ def test_interruptions_are_of_all_attempts_and_rework_is_what_the_documents_say(
     assert final.rework == rework + rework
     assert final.events == (told, replace(told, engine="f"))
     assert final.restarted_documents == 5 + 16
+
+
+def test_a_head_that_goes_is_shown_and_everybody_hurries(monkeypatch: pytest.MonkeyPatch) -> None:
+    board, shown = Board(), list[Snapshot]()
+    calls = ("state", "hurry", "take_off")
+    remote = SimpleNamespace(**{one: SimpleNamespace(remote=getattr(board, one)) for one in calls})
+    ready = TierState(is_deployed=True, ready=1, wanted=2, problem=None, starting=1)
+    monkeypatch.setattr("pipeline.driver.ray.get", lambda value: value)
+    monkeypatch.setattr("pipeline.driver.dead_nodes", frozenset)
+    monkeypatch.setattr("pipeline.driver.tier_states", lambda *_: {"small": ready})
+    goes = NodeWatch(source="aws", nodes=2, head_goes_by_unix_s=60.0)
+    looks = iter([NodeWatch(source="aws", nodes=2)])
+    hurried = list[bool]()
+
+    def look() -> NodeWatch:
+        hurried.append(board.post(post("a", {})).must_hurry)
+        return next(looks, goes)
+
+    def receipts() -> Iterator[Receipt | None]:
+        while len(hurried) < 3:
+            yield None
+        yield receipt(0, 60)
+
+    monkeypatch.setattr("pipeline.driver.TICK_S", 0.001)
+    with driver(MemoryStore(), shown=shown) as its:
+        its.look_through(look)
+        assert its.drive(remote, receipts()) is None
+    assert hurried[:3] == [False, False, True]
+    assert goes in [snapshot.node_watch for snapshot in shown]
+    assert its.show(State.COMPLETED).node_watch == goes
+    assert its.show(State.COMPLETED).interruptions.starts.seconds > 0

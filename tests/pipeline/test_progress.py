@@ -56,6 +56,7 @@ def test_final_states_are_those_that_a_run_stays_in() -> None:
         "validating",
         "waiting_for_engines",
         "waiting_for_capacity",
+        "sampling",
         "in_progress",
         "finalizing",
         "cancelling",

@@ -12,12 +12,15 @@ from checkpoints.result import Rework
 from checkpoints.run import read_run
 from pipeline.interruptions import Interruption, Interruptions
 from pipeline.manifest import write_manifest
+from pipeline.meter import NO_STARTS, EngineStarts
+from pipeline.node_watch import UNWATCHED, NodeWatch
 from pipeline.progress import ErrorExample, ErrorKind, Snapshot, State
 from pipeline.status import Past, past_attempts, read_status, save_status
 from tests.pipeline.engine_builders import FINGERPRINT, plan
 
 EVENTS = (Interruption("e", "node-1", "small", noticed_unix_s=5.0, documents=4),)
-ITS = Interruptions(notices=1, rework=Rework(documents=3, usd=0.5), events=EVENTS)
+STARTS = EngineStarts(9.0, 0.9, 3.0, 0.3)
+ITS = Interruptions(notices=1, rework=Rework(documents=3, usd=0.5), starts=STARTS, events=EVENTS)
 SNAPSHOT = Snapshot(
     state=State.IN_PROGRESS,
     run_id="run",
@@ -41,6 +44,7 @@ SNAPSHOT = Snapshot(
     message=None,
     unsaved=7,
     interruptions=ITS,
+    node_watch=NodeWatch(source="aws", nodes=2, trouble="why", head_goes_by_unix_s=5.0),
 )
 
 
@@ -94,6 +98,21 @@ def test_a_run_can_be_resumed_by_a_version_with_other_fields() -> None:
         read_status(store)
 
 
+def test_a_status_of_the_version_before_is_read() -> None:
+    store = MemoryStore()
+    save_status(store, SNAPSHOT)
+    value = json.loads(store.read(keys.STATUS))
+    del value["snapshot"]["node_watch"]
+    its = value["snapshot"]["interruptions"]
+    del its["starts"], its["losses_under_notice"], its["rework"]["prefilled_again_tokens"]
+    store.replace(keys.STATUS, json.dumps(value).encode())
+    before = replace(ITS, starts=NO_STARTS)
+    assert past_attempts(store) == replace(PAST, interruptions=before)
+    saved = read_status(store)
+    assert saved is not None
+    assert saved.snapshot == replace(SNAPSHOT, interruptions=before, node_watch=UNWATCHED)
+
+
 @pytest.mark.parametrize("data", [b"{", b"[]", b'{"format_version": 1}'])
 def test_a_damaged_status_says_which_object_it_is(data: bytes) -> None:
     store = MemoryStore()
@@ -123,6 +142,8 @@ def test_the_manifest_tells_counts_tokens_and_state() -> None:
     assert value["tokens"] == {"prompt": 1000, "output": 200}
     assert value["fingerprint"] == FINGERPRINT.value
     assert value["plan_digest"] == header.digest
+    assert value["node_watch"]["trouble"] == "why"
+    assert value["interruptions"]["starts"]["restart_usd"] == 0.3
     assert value["errors"][0] == {
         "code": "timeout",
         "count": 2,

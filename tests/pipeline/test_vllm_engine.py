@@ -7,12 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from pipeline.engine import Completion, EngineDeadError, FinishReason, Request, without_output
-from pipeline.vllm_engine import (
-    FINISH_REASONS,
-    VLLMEngine,
-    chosen_and_runner_up,
-    cpu_cache_gib,
-)
+from pipeline.generated import chosen_and_runner_up
+from pipeline.vllm_engine import FINISH_REASONS, VLLMEngine, cpu_cache_gib
 from tests.pipeline.engine_builders import all_of, tier
 from tests.pipeline.virtual_loop import run
 
@@ -157,7 +153,8 @@ def test_completions_come_when_they_are_done_and_not_when_the_slowest_is() -> No
             async for part in engine.generate(taking(50, 2, 2, 7))
         ]
 
-    first, *later = run(main())
+    begun, first, *later = run(main())
+    assert begun == ([], 0)
     assert (sorted(first[0]), first[1]) == (["0.2.small", "0.2.small"], 2)
     assert later == [(["0.7.small"], 7), (["0.50.small"], 50)]
 
@@ -167,6 +164,7 @@ def test_what_was_done_before_the_engine_died_is_answered_first() -> None:
 
     async def main() -> list[str]:
         parts = engine.generate(taking(9, 1, 3))
+        assert await anext(parts) == []
         got = [one.request_id for one in await anext(parts)]
         with pytest.raises(EngineDeadError):
             await anext(parts)
@@ -199,6 +197,7 @@ def test_requests_that_nobody_waits_for_are_aborted() -> None:
 
     async def main() -> None:
         parts = engine.generate(taking(1, 30, 40))
+        assert await anext(parts) == []
         await anext(parts)
         await parts.aclose()
         await asyncio.sleep(0)

@@ -51,6 +51,21 @@ def test_engines_that_find_no_node_for_a_while_make_a_run_wait_for_capacity(
     assert waiting.state(small(1, unplaced=1), 1) == (State.IN_PROGRESS, None)
 
 
+def test_a_tier_without_room_is_named_while_another_one_works(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ray.cluster_resources", lambda: HAS)
+    clock = Clock()
+    waiting = Waiting([tier(), tier("large")], clock, clock.unix_s)
+    states = small(1) | {"large": TierState(True, 0, 1, None, 0, unplaced=1)}
+    assert waiting.state(states, 1) == (State.IN_PROGRESS, None)
+    clock.now_s = NO_ROOM_S
+    state, message = waiting.state(states, 1)
+    assert state is State.IN_PROGRESS
+    assert "no node has room for an engine of tier large" in (message or "")
+    assert "small" not in (message or "")
+
+
 def test_an_engine_that_has_its_node_is_waited_for_as_an_engine(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -93,6 +108,16 @@ def test_engines_that_get_no_documents_are_told_after_a_while() -> None:
     assert waiting.state(small(1), 1)[1] is None
     now_s = 100.0
     assert waiting.state(small(1), 1)[1] is None
+
+
+def test_why_engines_do_not_start_is_told_while_they_fail() -> None:
+    waiting = Waiting([tier()], lambda: 0.0)
+    refused = {"small": TierState(True, 0, 2, None, starting=1, refusal="no memory")}
+    state, message = waiting.state(refused, 0)
+    assert state is State.WAITING_FOR_ENGINES
+    assert "tier small did not start and is tried again: no memory" in str(message)
+    beside = {"small": TierState(True, 1, 2, None, starting=1, refusal="no memory")}
+    assert "no memory" in str(waiting.state(beside, 5)[1])
 
 
 def test_the_room_that_an_engine_on_a_gpu_needs_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
