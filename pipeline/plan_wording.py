@@ -81,6 +81,13 @@ def too_few_labels(
     )
 
 
+def nothing_left(reference: str) -> str:
+    """Why nothing is planned where the sample is the whole job."""
+    return (
+        f"every document is in the sample and keeps {reference}'s answer: nothing is left to save"
+    )
+
+
 def nothing_to_plan_with(*, labels: int, needed: int) -> str:
     """Why a sample is too small even to look."""
     return (

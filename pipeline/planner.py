@@ -81,6 +81,8 @@ def decide(sample: Sample, terms: Terms) -> Decision:
     if len(fit) < FEWEST_TO_FIT or len(rest) == 0:
         why = words.nothing_to_plan_with(labels=len(sample), needed=fewest_labels(terms))
         return _reference_alone(sample, why)
+    if terms.documents <= len(sample):
+        return _reference_alone(sample, words.nothing_left(sample.tiers[-1]))
     scored = [_score(fit, rest, tier, terms) for tier in range(len(sample.tiers) - 1)]
     forecasts = _forecasts(fit, scored, terms, labels=len(rest))
     candidates = most_promising(forecasts, reference_cost=float(fit.costs[:, -1].mean()))

@@ -143,10 +143,11 @@ def test_two_close_pairs_share_the_allowed_error() -> None:
     assert shared.bound > its.bound
 
 
-def test_a_sample_of_the_whole_job_leaves_nothing_that_could_be_wrong() -> None:
+def test_a_sample_of_the_whole_job_leaves_nothing_to_plan() -> None:
     labelled = drawn([Skill(error=0.3, cost=0.2), LARGE], 500)
-    assert plan_route(TIERS, labelled, terms(documents=500)).threshold == -math.inf
-    assert plan_route(TIERS, labelled, terms()).threshold != -math.inf
+    decision = plan_route(TIERS, labelled, terms(documents=500))
+    assert (decision.ladder, decision.threshold) == (("large",), None)
+    assert "nothing is left to save" in decision.why
 
 
 def test_nothing_of_the_certification_part_reaches_the_cuts_or_the_model() -> None:

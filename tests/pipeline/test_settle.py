@@ -117,6 +117,13 @@ def test_a_cheap_tier_that_is_good_enough_keeps_all_it_can_use() -> None:
     assert found.route.trusts["small"].threshold == -math.inf
 
 
+def test_a_sample_of_all_documents_leaves_nothing_to_plan() -> None:
+    found = settled(job(sample=SampleTerms(10_000, 0.3)), Model())
+    assert found.route.ladder == ("large",)
+    assert found.certificate is not None
+    assert "nothing is left to save" in found.certificate.decision.why
+
+
 def test_a_tier_that_is_dear_and_bad_is_left_out() -> None:
     found = settled(job(), Model(share_hard=0.6, small_usd=0.08))
     assert found.route == Route(("large",), ("small", "large"))
