@@ -93,6 +93,7 @@ def test_what_outlasts_the_time_that_serve_leaves_is_handed_back(
     going = add_engine_node(spot, "a")
     flow = write_flow(tmp_path, count=100)  # Serve waits for 17 s
     driver = flow.start_driver(spot, "25")  # a call takes fifty seconds
+    wait_until(lambda: has_engine(going), "the engine is on the first node", SOON_S)
     staying = add_engine_node(spot, "b")
     wait_until(lambda: flow.finished() >= 10, "a tenth was done", SOON_S)
     drain(spot, "a", "none")
