@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 
 from jobs.calibrate_table import Columns, read_table, sample_of_table
-from pipeline.certificate import Certificate, certificate_of
-from pipeline.certify import Promise, TestedCut
-from pipeline.decision import Terms
-from pipeline.options import Pair, accepted, document_costs
-from pipeline.planner import decide, split
-from pipeline.route_errors import UnusableSampleError
-from pipeline.sample import Sample
-from pipeline.savings import saving_of
+from pipeline.certification.certificate import Certificate, certificate_of
+from pipeline.certification.certify import Promise, TestedCut
+from pipeline.certification.decision import Terms
+from pipeline.certification.options import Pair, accepted, document_costs
+from pipeline.certification.planner import decide, split
+from pipeline.certification.route_errors import UnusableSampleError
+from pipeline.certification.sample import Sample
+from pipeline.certification.savings import saving_of
 
 MANY_DOCUMENTS = 1_000_000_000  # so many that the sample is no part of them worth counting
 FIT_SHARE = 0.3

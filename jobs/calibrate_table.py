@@ -16,9 +16,9 @@ import pyarrow as pa
 from pyarrow import csv, parquet
 from pyarrow import json as arrow_json
 
-from pipeline.agreement import BINARY, against_reference, loss_named
-from pipeline.route_errors import UnusableSampleError
-from pipeline.sample import BoolArray, FloatArray, Sample
+from pipeline.certification.agreement import BINARY, against_reference, loss_named
+from pipeline.certification.route_errors import UnusableSampleError
+from pipeline.certification.sample import BoolArray, FloatArray, Sample
 
 TIERS = ("cheap", "strong")
 READERS: Mapping[str, Callable[[Path], Any]] = {

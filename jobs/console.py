@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.text import Text
 from typer.core import TyperGroup
 
-from jobs.cli_errors import explain
+from jobs.cli.errors import explain
 
 _JSON, _DEBUG = "gleaner.json", "gleaner.debug"
 

@@ -19,11 +19,11 @@ from rich.table import Table
 from rich.text import Text
 
 from jobs.console import print_json
-from jobs.interruption_wording import event_line, interruption_lines
-from jobs.number_wording import count, duration, rate, usd
-from jobs.route_wording import has_choice, news_lines, route_lines
-from jobs.watch_wording import warning_lines, watch_lines
-from jobs.wording import error_line, plain_line, state_words
+from jobs.wording.interruptions import event_line, interruption_lines
+from jobs.wording.numbers import count, duration, rate, usd
+from jobs.wording.route import has_choice, news_lines, route_lines
+from jobs.wording.run import error_line, plain_line, state_words
+from jobs.wording.watch import warning_lines, watch_lines
 from pipeline.node_watch import NodeWatch
 from pipeline.progress import Snapshot, State
 

@@ -6,7 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jobs.cli_errors import CommandError
+from jobs.cli.errors import CommandError
 from jobs.exit_codes import Exit
 
 
@@ -31,7 +31,7 @@ def write_example(path: Path, *, overwrite: bool) -> Path:
 
 def editor_schema() -> dict[str, Any]:
     """JSON Schema of a job file."""
-    from jobs.spec import JobSpec
+    from jobs.spec.job import JobSpec
 
     schema = JobSpec.model_json_schema(mode="validation")
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

@@ -12,17 +12,17 @@ from dataclasses import dataclass, replace
 from checkpoints.memory_store import MemoryStore
 from checkpoints.plan import Shard, read_shards
 from jobs.route_wiring import route_terms
-from jobs.spec import JobSpec
+from jobs.spec.job import JobSpec
 from jobs.validation import check_job
 from jobs.wiring import build_tier, input_source
 from pipeline.documents import Document, InputSource
-from pipeline.fitting import Fitted, fit_documents
-from pipeline.listing import FileTable
-from pipeline.loading import load_documents
-from pipeline.planning import plan_input
-from pipeline.prepare import facts_of, wanted_fields
-from pipeline.read_shards import tokens_of
-from pipeline.rules import Checked, Rules, check, choose
+from pipeline.intake.listing import FileTable
+from pipeline.intake.planning import plan_input
+from pipeline.preparing.fitting import Fitted, fit_documents
+from pipeline.preparing.loading import load_documents
+from pipeline.preparing.prepare import facts_of, wanted_fields
+from pipeline.preparing.read_shards import tokens_of
+from pipeline.routing.rules import Checked, Rules, check, choose
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jobs.spec_errors import Problem
-from jobs.spec_tiers import TierSpec
+from jobs.spec.errors import Problem
+from jobs.spec.tiers import TierSpec
 
 # What transformers and vLLM load a tokenizer from; tekken.json and params.json are Mistral's.
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.*", "tekken.json")

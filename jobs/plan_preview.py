@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from checkpoints.memory_store import MemoryStore
-from jobs.spec import JobSpec
+from jobs.spec.job import JobSpec
 from jobs.wiring import input_source
-from pipeline.listing import list_inputs
-from pipeline.planning import plan_input
+from pipeline.intake.listing import list_inputs
+from pipeline.intake.planning import plan_input
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager, nullcontext
 
-from jobs.cli_errors import CommandError
+from jobs.cli.errors import CommandError
 from jobs.exit_codes import Exit
 
 TOKEN_REMEDY = "set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH to the cluster's token file"

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from checkpoints.encoding import Json
-from jobs.spec import JobSpec
-from jobs.spec_route import DEFAULT_LOSS
-from jobs.spec_rules import FieldSpec, RuleSpec, WhenSpec, WithinSpec
-from pipeline.conditions import (
+from jobs.spec.job import JobSpec
+from jobs.spec.route import DEFAULT_LOSS
+from jobs.spec.rules import FieldSpec, RuleSpec, WhenSpec, WithinSpec
+from pipeline.routing.conditions import (
     Condition,
     Contains,
     FieldIs,
@@ -22,9 +22,9 @@ from pipeline.conditions import (
     OneOf,
     Within,
 )
-from pipeline.facts import Measure
-from pipeline.route_terms import CascadeTerms, Quality, RouteTerms, SampleTerms
-from pipeline.rules import NO_RULES, Rule, Rules
+from pipeline.routing.facts import Measure
+from pipeline.routing.route_terms import CascadeTerms, Quality, RouteTerms, SampleTerms
+from pipeline.routing.rules import NO_RULES, Rule, Rules
 
 
 def route_terms(spec: JobSpec) -> RouteTerms:

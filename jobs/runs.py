@@ -12,7 +12,7 @@ from typing import Any
 
 from checkpoints import keys
 from checkpoints.store import Store
-from jobs.cli_errors import CommandError
+from jobs.cli.errors import CommandError
 from jobs.exit_codes import Exit
 from jobs.locations import is_local
 from jobs.status import RunStatus, read_status

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from jobs.locations import is_local
 from jobs.model_folder import is_path
-from jobs.spec import JobSpec
+from jobs.spec.job import JobSpec
 
 _GOES_ON = frozenset({"PENDING", "RUNNING"})
 

@@ -20,11 +20,11 @@ from typing import Any
 
 import tenacity
 
-from jobs.cli_errors import CommandError
+from jobs.cli.errors import CommandError
 from jobs.exit_codes import Exit
 from jobs.ray_session import TOKEN_REMEDY, use_token_if_given
-from jobs.spec import JobSpec
-from jobs.spec_yaml import write_yaml
+from jobs.spec.job import JobSpec
+from jobs.spec.yaml import write_yaml
 from jobs.submission import Attach, decide, submission_id
 
 ENTRYPOINT = "python -m jobs run job.yaml --address auto"

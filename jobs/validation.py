@@ -12,14 +12,14 @@ from checkpoints.errors import UnsafeStoreError
 from checkpoints.preflight import check_store
 from jobs.model_folder import model_problems
 from jobs.schema_engine import engine_refusal
-from jobs.spec import JobSpec
-from jobs.spec_checks import check_template_variables
-from jobs.spec_errors import Problem, SpecError, did_you_mean
-from jobs.spec_task import JsonOutput
+from jobs.spec.checks import check_template_variables
+from jobs.spec.errors import Problem, SpecError, did_you_mean
+from jobs.spec.job import JobSpec
+from jobs.spec.task import JsonOutput
 from jobs.wiring import input_source, open_stores
-from pipeline.listing import FileTable, list_inputs
-from pipeline.planning import check_fields, field_names
-from pipeline.prompts import Prompt
+from pipeline.intake.listing import FileTable, list_inputs
+from pipeline.intake.planning import check_fields, field_names
+from pipeline.preparing.prompts import Prompt
 
 
 def check_job(spec: JobSpec) -> FileTable:

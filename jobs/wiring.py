@@ -23,21 +23,21 @@ from jobs.locations import is_local
 from jobs.model_folder import is_path
 from jobs.model_identity import model_identity
 from jobs.route_wiring import route_identity, route_terms
-from jobs.spec import JobSpec
-from jobs.spec_errors import Problem, SpecError
-from jobs.spec_spot import SpotSpec
-from jobs.spec_task import JsonOutput, LabelOutput, TaskSpec
-from jobs.spec_tiers import TierSpec
+from jobs.spec.errors import Problem, SpecError
+from jobs.spec.job import JobSpec
+from jobs.spec.spot import SpotSpec
+from jobs.spec.task import JsonOutput, LabelOutput, TaskSpec
+from jobs.spec.tiers import TierSpec
 from pipeline.documents import InputSource
-from pipeline.engine import Engine
+from pipeline.engines.engine import Engine
+from pipeline.engines.node_groups import NodeGroup
+from pipeline.engines.tiers import EngineProfile, Generation, Placement, Tier
+from pipeline.engines.vllm_engine import VLLMEngine
+from pipeline.intake.reading import scheme_of
 from pipeline.job import Job, RunLimits
-from pipeline.node_groups import NodeGroup
 from pipeline.node_watch import LookAtNodes, NodeWatch
 from pipeline.outputs import FreeText, JsonObject, Label, OutputFormat
-from pipeline.prompts import Prompt
-from pipeline.reading import scheme_of
-from pipeline.tiers import EngineProfile, Generation, Placement, Tier
-from pipeline.vllm_engine import VLLMEngine
+from pipeline.preparing.prompts import Prompt
 
 CHUNK_SIZE = 16
 PARSING_VERSION = 2  # raise it when loaders, ids or prompts make other texts of the same input
@@ -102,7 +102,7 @@ def open_store(uri: str) -> Store:
 
 
 def read_drain(settings: SpotSettings) -> float | None:
-    """By when the node of this Ray process is to be left; see `pipeline.drain.ReadDrain`."""
+    """By when the node of this Ray process is to be left; see `engines.drain.ReadDrain`."""
     from infra.spot.cordoned import watched_deadline  # Ray takes a second to import
 
     return watched_deadline(settings)

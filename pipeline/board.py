@@ -22,7 +22,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from pipeline.engine_log import EngineSign
 from pipeline.interruptions import Interruption
 from pipeline.progress import NO_COUNTS, Counts, ErrorExample, Post
-from pipeline.route import Route
+from pipeline.routing.route import Route
 
 NAMESPACE = "gleaner"
 SILENT_S = 15.0  # a coordinator posts about once a second; after this it counts as gone

@@ -25,13 +25,13 @@ from checkpoints.result import Receipt, ResultRow
 from checkpoints.result_file import encode_shard, new_write_id, read_receipt
 from checkpoints.steps import Step
 from checkpoints.store import Store
-from pipeline.dispatch import Dispatcher, DispatchLimits, Send
 from pipeline.documents import Prepared
-from pipeline.engine import Request
+from pipeline.engines.dispatch import Dispatcher, DispatchLimits, Send
+from pipeline.engines.engine import Request
 from pipeline.open_shard import OpenShard
 from pipeline.progress import ErrorExample, Post
-from pipeline.route import Route
-from pipeline.sampling import SampledDocument, SampledShard
+from pipeline.routing.route import Route
+from pipeline.routing.sampling import SampledDocument, SampledShard
 from pipeline.walk import Walks
 from pipeline.work import Work
 

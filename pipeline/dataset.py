@@ -35,9 +35,9 @@ from pipeline.board import Orders
 from pipeline.coordinator import Coordinator
 from pipeline.departure import is_left_unused, leave_in_time
 from pipeline.documents import Prepared
+from pipeline.engines.node_groups import MARKET, NOT_FOR_ENGINES, SPOT
+from pipeline.engines.serving import EngineClient, application_names
 from pipeline.inbox import Report
-from pipeline.node_groups import MARKET, NOT_FOR_ENGINES, SPOT
-from pipeline.serving import EngineClient, application_names
 from pipeline.work import Work
 
 MAX_READ_TASKS = 5_000

@@ -17,7 +17,7 @@ import time
 from typing import Protocol
 
 from checkpoints.errors import StoreError
-from pipeline.drain import MARGIN_S, ReadDrain, ask, tell
+from pipeline.engines.drain import MARGIN_S, ReadDrain, ask, tell
 
 LOOK_S = 1.0
 

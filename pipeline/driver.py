@@ -24,6 +24,10 @@ from checkpoints.store import Store
 from pipeline.account import Account
 from pipeline.board import BoardState, dead_nodes
 from pipeline.engine_log import EngineLog
+from pipeline.engines.serving import deploy, tier_states
+from pipeline.engines.starts import Starts
+from pipeline.engines.tier_state import TierState
+from pipeline.engines.tiers import Tier
 from pipeline.inbox import Inbox, Report
 from pipeline.job import Job
 from pipeline.lease_keeper import LeaseKeeper
@@ -32,14 +36,10 @@ from pipeline.metrics import Metrics
 from pipeline.node_watch import UNWATCHED, LookAtNodes, nobody_looks
 from pipeline.open_shard import counted
 from pipeline.progress import NO_COUNTS, Counts, Pace, Snapshot, State, error_kinds
-from pipeline.route_watch import RouteWatch
-from pipeline.sampling import SampledShard
-from pipeline.serving import deploy, tier_states
-from pipeline.starts import Starts
+from pipeline.routing.route_watch import RouteWatch
+from pipeline.routing.sampling import SampledShard
 from pipeline.status import past_attempts, save_status
 from pipeline.stopping import Stop, Stops
-from pipeline.tier_state import TierState
-from pipeline.tiers import Tier
 from pipeline.waiting import Waiting
 
 TICK_S = 1.0

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 
 from checkpoints.result import Receipt
-from pipeline.sampling import SampledShard
+from pipeline.routing.sampling import SampledShard
 
 Report = Receipt | SampledShard
 """Of a finished shard its receipt, of one that is only sampled the rows of its sample."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from checkpoints.result import NO_REWORK, Rework
-from pipeline.engine import Completion, FinishReason
+from pipeline.engines.engine import Completion, FinishReason
 from pipeline.meter import NO_STARTS, EngineStarts
 
 HANDED_BACK = FinishReason.HANDED_BACK

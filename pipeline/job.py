@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 from checkpoints.encoding import Json
 from pipeline.documents import InputSource
-from pipeline.drain import ReadDrain, never
-from pipeline.engine import EngineFactory
+from pipeline.engines.drain import ReadDrain, never
+from pipeline.engines.engine import EngineFactory
+from pipeline.engines.tiers import Tier
 from pipeline.node_watch import WatchNodes, nobody_watches
 from pipeline.outputs import OutputFormat
-from pipeline.route_terms import ONE_TIER, RouteTerms
-from pipeline.tiers import Tier
+from pipeline.routing.route_terms import ONE_TIER, RouteTerms
 from pipeline.work import OpenStore
 
 

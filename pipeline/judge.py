@@ -5,7 +5,7 @@ Boundary: one completion and the output format in; the canonical result or a fai
 
 from __future__ import annotations
 
-from pipeline.engine import Completion, FinishReason
+from pipeline.engines.engine import Completion, FinishReason
 from pipeline.failures import Code, Failure, failure
 from pipeline.outputs import OutputFormat
 

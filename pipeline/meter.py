@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.tier_state import TierState
-from pipeline.tiers import Tier
+from pipeline.engines.tier_state import TierState
+from pipeline.engines.tiers import Tier
 
 LONGEST_INTERVAL_S = 60.0  # a driver that was suspended for longer bills no more than this
 

@@ -14,7 +14,7 @@ from checkpoints.result import NO_REWORK, Rework
 from checkpoints.steps import Tallies, added
 from pipeline.interruptions import NO_INTERRUPTIONS, Interruptions
 from pipeline.node_watch import UNWATCHED, NodeWatch
-from pipeline.route_standing import RouteStanding
+from pipeline.routing.route_standing import RouteStanding
 
 RATE_WINDOW_S = 60.0
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from checkpoints.result import NO_REWORK, ResultRow, Rework
 from checkpoints.steps import Step
 from pipeline.documents import Prepared
-from pipeline.engine import Completion, Setbacks
+from pipeline.engines.engine import Completion, Setbacks
+from pipeline.engines.tiers import Tier
 from pipeline.failures import Failure
-from pipeline.route import Judgement
-from pipeline.tiers import Tier
+from pipeline.routing.route import Judgement
 from pipeline.work import Work
 
 

@@ -31,20 +31,20 @@ from checkpoints.store import Store
 from pipeline.board import start_board
 from pipeline.dataset import run_shards
 from pipeline.driver import Driver
+from pipeline.engines.serving import engines
+from pipeline.engines.tiers import Tier
+from pipeline.intake.listing import FileTable, input_digest
+from pipeline.intake.planning import plan_input
 from pipeline.job import Job
 from pipeline.lease_keeper import LeaseKeeper
-from pipeline.listing import FileTable, input_digest
 from pipeline.manifest import write_manifest
-from pipeline.planning import plan_input
+from pipeline.preparing.read_shards import ShardPreparer
 from pipeline.progress import Snapshot, State, starting
-from pipeline.read_shards import ShardPreparer
-from pipeline.route import Route
-from pipeline.route_watch import RouteWatch
-from pipeline.sampling import Sampled, SampledShard
-from pipeline.serving import engines
-from pipeline.settle import Settled, settle, settled_before
+from pipeline.routing.route import Route
+from pipeline.routing.route_watch import RouteWatch
+from pipeline.routing.sampling import Sampled, SampledShard
+from pipeline.routing.settle import Settled, settle, settled_before
 from pipeline.stopping import Stop
-from pipeline.tiers import Tier
 from pipeline.work import Work
 
 FEWEST_OPEN_SHARDS, MOST_OPEN_SHARDS = 4, 64  # per coordinator

@@ -19,7 +19,7 @@ from checkpoints.store import Store
 from pipeline.interruptions import NO_INTERRUPTIONS, Interruptions
 from pipeline.node_watch import NodeWatch
 from pipeline.progress import ErrorExample, ErrorKind, Snapshot, State
-from pipeline.route_standing import RouteStanding
+from pipeline.routing.route_standing import RouteStanding
 
 FORMAT_VERSION = 1
 

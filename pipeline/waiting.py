@@ -14,10 +14,10 @@ import ray
 from ray.exceptions import RayError
 
 from pipeline.dataset import COORDINATOR_CPUS, READ_CPUS
-from pipeline.pools import pools
+from pipeline.engines.pools import pools
+from pipeline.engines.tier_state import TierState
+from pipeline.engines.tiers import Placement, Tier
 from pipeline.progress import State
-from pipeline.tier_state import TierState
-from pipeline.tiers import Placement, Tier
 
 NO_ROOM_S = 20.0  # a replica that gets a node has told Serve of it by then
 NO_DOCUMENTS_S = 60.0

@@ -15,14 +15,14 @@ from checkpoints.journal import JournalState
 from checkpoints.partial import NOTHING
 from checkpoints.result import NO_REWORK, ResultRow
 from checkpoints.steps import Step
-from pipeline.agreement import Loss, loss_named, paired
+from pipeline.certification.agreement import Loss, loss_named, paired
 from pipeline.documents import Prepared
-from pipeline.engine import Completion, FinishReason, Request
+from pipeline.engines.engine import Completion, FinishReason, Request
+from pipeline.engines.tiers import Tier
 from pipeline.failures import Code, Failure
 from pipeline.judge import judge
-from pipeline.route import Judgement, Reason, Route, judged
+from pipeline.routing.route import Judgement, Reason, Route, judged
 from pipeline.rows import Outcome, rework_of, row_of, step_of
-from pipeline.tiers import Tier
 from pipeline.work import Work
 
 FAILED = frozenset(code.value for code in Code)

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from checkpoints.store import Store
-from pipeline.drain import ReadDrain, never
+from pipeline.engines.drain import ReadDrain, never
+from pipeline.engines.tiers import Tier
 from pipeline.outputs import OutputFormat
-from pipeline.route import Route
-from pipeline.sampling import Sampled
-from pipeline.tiers import Tier
+from pipeline.routing.route import Route
+from pipeline.routing.sampling import Sampled
 
 OpenStore = Callable[[], Store]
 

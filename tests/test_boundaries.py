@@ -11,16 +11,16 @@ ROOT = Path(__file__).parents[1]
 QUIETS = "jobs/ray_session.py"  # sets the loggers of Ray's libraries
 RULES = {
     "ray.data": {"pipeline/dataset.py", QUIETS},
-    "ray.serve": {"pipeline/serving.py", QUIETS},
+    "ray.serve": {"pipeline/engines/serving.py", QUIETS},
     "vllm": {
-        "pipeline/vllm_engine.py",
-        "pipeline/vllm_settings.py",
+        "pipeline/engines/vllm_engine.py",
+        "pipeline/engines/vllm_settings.py",
         "jobs/schema_engine.py",  # asks whether the engine can compile a schema
         "jobs/demo/evaluate.py",
     },
     "boto3": {"infra/s3.py"},
     "transformers": {
-        "pipeline/tokens.py",
+        "pipeline/preparing/tokens.py",
         *(
             f"jobs/demo/{name}.py"
             for name in ("batches", "drills", "examples", "score", "sizes", "tokenizer", "train")
@@ -29,10 +29,10 @@ RULES = {
     "httpx": {"infra/spot/sources/metadata.py"},
     "ray._private": {"infra/spot/ray_nodes.py"},
     "ray._raylet": {"infra/spot/ray_nodes.py"},
-    "py3langid": {"pipeline/language.py"},
+    "py3langid": {"pipeline/routing/language.py"},
     "matplotlib": {"jobs/report/drawing.py"},
-    "rapidfuzz": {"pipeline/agreement.py"},
-    "sklearn": {"pipeline/scoring.py", "pipeline/skipping.py"},
+    "rapidfuzz": {"pipeline/certification/agreement.py"},
+    "sklearn": {"pipeline/certification/scoring.py", "pipeline/certification/skipping.py"},
     "pypdfium2": {"pipeline/loaders/pdf.py"},
 }
 

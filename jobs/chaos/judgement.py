@@ -14,7 +14,7 @@ from checkpoints.verify import Verdict
 from infra.spot.schedule import Outage, Schedule
 from jobs.chaos.accounting import Accounting
 from jobs.chaos.timeline import Conduct
-from jobs.number_wording import count
+from jobs.wording.numbers import count
 from pipeline.failures import Code
 
 OF_ENGINES = frozenset({Code.ENGINE_CRASH, Code.ENGINE_ERROR, Code.TIMEOUT})

@@ -8,12 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from jobs.demo.documents import Order, write_folder
-from jobs.spec import JobSpec
-from jobs.spec_file import load_spec
-from jobs.spec_route import RouteSpec
-from jobs.spec_spot import SpotSpec
-from jobs.spec_tiers import Replicas, TierSpec
-from jobs.spec_yaml import write_yaml
+from jobs.spec.file import load_spec
+from jobs.spec.job import JobSpec
+from jobs.spec.route import RouteSpec
+from jobs.spec.spot import SpotSpec
+from jobs.spec.tiers import Replicas, TierSpec
+from jobs.spec.yaml import write_yaml
 
 BUNDLED = Path(__file__).with_name("job.yaml")
 JOB_NAME = "job.yaml"

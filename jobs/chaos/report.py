@@ -17,7 +17,7 @@ from infra.spot.schedule import Schedule
 from jobs.chaos.accounting import Accounting
 from jobs.chaos.judgement import problems_of
 from jobs.chaos.timeline import Conduct
-from jobs.number_wording import count, duration, usd
+from jobs.wording.numbers import count, duration, usd
 
 _NO_ACCOUNT = dict.fromkeys(field.name for field in fields(Accounting))
 

@@ -18,9 +18,9 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError
 
 from infra.spot.schedule import DRIVER, Moment, Outage, Schedule, ScheduleError, in_order
-from jobs.spec_base import Amount, Count, Part, Seconds
-from jobs.spec_errors import Problem, SpecError, problems_of
-from jobs.spec_yaml import read_yaml
+from jobs.spec.base import Amount, Count, Part, Seconds
+from jobs.spec.errors import Problem, SpecError, problems_of
+from jobs.spec.yaml import read_yaml
 
 _AT = re.compile(
     r"(?:(?P<share>\d+(?:\.\d+)?)\s*%)?(?:(?:^|\s*\+\s*)(?P<after>\d+(?:\.\d+)?)\s*s?)?"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from infra.spot.schedule import Outage
 from jobs.chaos.fleet import Happened, NodeEvent, node_name
-from jobs.number_wording import count, rate
+from jobs.wording.numbers import count, rate
 from pipeline.progress import Snapshot, State
 
 LINE_EVERY_S = 10.0

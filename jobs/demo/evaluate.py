@@ -14,7 +14,7 @@ from vllm import LLM, SamplingParams
 
 from jobs.demo.prompt import SYSTEM
 from jobs.demo.score import Case, held_out_cases, summary
-from pipeline.vllm_settings import json_guide
+from pipeline.engines.vllm_settings import json_guide
 
 SCHEMA = Path(__file__).parent / "schema.json"
 MAX_ANSWER_TOKENS = 96

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from jobs.number_wording import usd
+from jobs.wording.numbers import usd
 
 PER = 1000  # documents: what one of them costs has too many zeros to be read
 

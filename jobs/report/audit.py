@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from jobs.number_wording import count
 from jobs.report.amounts import share
 from jobs.report.data import Report
 from jobs.report.drawing import BAD, FAINT, FIRST, INK, Axes, drawn, legend_below
@@ -12,7 +11,8 @@ from jobs.report.escalation import mark_changes
 from jobs.report.headline import moment
 from jobs.report.section import Figure, Section
 from jobs.report.series import running_mean, thinned
-from pipeline.route_standing import RouteStanding
+from jobs.wording.numbers import count
+from pipeline.routing.route_standing import RouteStanding
 
 
 def audit(report: Report) -> Section | None:

@@ -6,11 +6,11 @@ from functools import partial
 
 import numpy as np
 
-from jobs.number_wording import count
 from jobs.report.data import Report
 from jobs.report.drawing import BAD, FAINT, FIRST, GOOD, INK, SECOND, Axes, drawn, legend_below
 from jobs.report.section import Figure, Section
 from jobs.report.series import bucket_edges, rates, thinned
+from jobs.wording.numbers import count
 from pipeline.interruptions import EVENTS_KEPT, Interruption
 
 _ROWS = {"notice": -0.12, "empty": -0.25, "lost": -0.38}  # of the height above 0

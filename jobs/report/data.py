@@ -17,10 +17,10 @@ from jobs.report.decision import stored_certificate
 from jobs.report.history import History, read_history
 from jobs.report.series import Clock
 from jobs.status import RunStatus, read_status
-from pipeline.certificate import Certificate
-from pipeline.decision import Decision
-from pipeline.route_terms import Quality
-from pipeline.tiers import Tier
+from pipeline.certification.certificate import Certificate
+from pipeline.certification.decision import Decision
+from pipeline.engines.tiers import Tier
+from pipeline.routing.route_terms import Quality
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from __future__ import annotations
 from checkpoints import keys
 from checkpoints.route_log import read_decision
 from checkpoints.store import Store
-from pipeline.certificate import Certificate, certificate_of_json
-from pipeline.certify import TestedCut
-from pipeline.decision import Decision
-from pipeline.plan_table import Option
+from pipeline.certification.certificate import Certificate, certificate_of_json
+from pipeline.certification.certify import TestedCut
+from pipeline.certification.decision import Decision
+from pipeline.certification.plan_table import Option
 
 
 def stored_certificate(checkpoint: Store) -> Certificate | None:

@@ -7,13 +7,13 @@ from functools import partial
 
 import numpy as np
 
-from jobs.number_wording import count
 from jobs.report.data import Report
 from jobs.report.drawing import BAD, FAINT, FIRST, GOOD, INK, SECOND, Axes, drawn, legend_below
 from jobs.report.section import Bars, Figure, Section, bars_of
 from jobs.report.series import bucket_edges, shares, sums
-from pipeline.route import Reason
-from pipeline.route_standing import RouteChange
+from jobs.wording.numbers import count
+from pipeline.routing.route import Reason
+from pipeline.routing.route_standing import RouteChange
 
 _COLORS = (FIRST, SECOND, GOOD, INK)
 _WORDS: dict[str, str] = {

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 
-from jobs.number_wording import count, duration, usd
 from jobs.report.amounts import cost_of_documents, share
 from jobs.report.data import Report
 from jobs.report.section import Card, Mood
 from jobs.status import STALE
+from jobs.wording.numbers import count, duration, usd
 from pipeline.progress import FINAL_STATES, State
 
 _MOODS: dict[str, Mood] = {State.COMPLETED: "good", State.FAILED: "bad", STALE: "bad"}

@@ -18,7 +18,7 @@ from checkpoints.receipts import read_receipts
 from checkpoints.result import Receipt
 from checkpoints.steps import Tally
 from checkpoints.store import Store
-from pipeline.route import Reason
+from pipeline.routing.route import Reason
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 

@@ -17,10 +17,10 @@ from jobs.report.decision import (
 )
 from jobs.report.drawing import BAD, FAINT, FIRST, GOOD, INK, SECOND, Axes, drawn, legend_below
 from jobs.report.section import Figure, Section, Table
-from pipeline.certificate import Certificate
-from pipeline.decision import Decision
-from pipeline.plan_table import Option
-from pipeline.route_terms import Quality
+from pipeline.certification.certificate import Certificate
+from pipeline.certification.decision import Decision
+from pipeline.certification.plan_table import Option
+from pipeline.routing.route_terms import Quality
 
 _ABOVE_PROMISE = 2.5  # times the promise: bounds of few labels would hide everything below
 _UNITS = {"usd": "USD", "engine_s": "engine seconds"}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from jobs.number_wording import count, duration, usd
 from jobs.report.amounts import cost_of_documents, cost_of_many, share
 from jobs.report.data import Report, TierWork
 from jobs.report.section import Section, Table, bars_of
+from jobs.wording.numbers import count, duration, usd
 from pipeline.interruptions import Interruptions
 from pipeline.progress import ErrorKind
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from scipy.stats import beta
 
-from pipeline.betting import FloatArray
-from pipeline.certify import Promise, candidate_cuts, certify
+from pipeline.certification.betting import FloatArray
+from pipeline.certification.certify import Promise, candidate_cuts, certify
 
 CUTS = 20
 FIT = 90  # of the labels: raw confidences need no model, only cuts

@@ -27,9 +27,9 @@ import numpy as np
 from checkpoints import keys
 from checkpoints.local_store import LocalStore
 from jobs.demo.accuracy import read_results
-from pipeline.agreement import against_reference, loss_named
-from pipeline.certificate import read_certificate
-from pipeline.certify import Promise
+from pipeline.certification.agreement import against_reference, loss_named
+from pipeline.certification.certificate import read_certificate
+from pipeline.certification.certify import Promise
 from tests.benchmarks.figures import Figure, at_least, at_most, plain, print_figures
 from tests.benchmarks.replays import Answered, answered, most_violated, replay, summary
 from tests.benchmarks.tiered import (

@@ -28,7 +28,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.certify import Promise
+from pipeline.certification.certify import Promise
 from tests.benchmarks.cascades import (
     Cascade,
     Chosen,

@@ -17,14 +17,14 @@ from pathlib import Path
 import ray
 import yaml
 
-from jobs.spec_file import load_spec
+from jobs.spec.file import load_spec
 from jobs.wiring import build_job
-from pipeline.engine import Engine, FinishReason, Parts, Request
-from pipeline.listing import list_inputs
+from pipeline.engines.engine import Engine, FinishReason, Parts, Request
+from pipeline.engines.tiers import Tier
+from pipeline.engines.vllm_engine import VLLMEngine
+from pipeline.intake.listing import list_inputs
 from pipeline.progress import State
 from pipeline.run import execute
-from pipeline.tiers import Tier
-from pipeline.vllm_engine import VLLMEngine
 from tests.benchmarks import flight
 from tests.benchmarks.tap import Tap
 from tests.benchmarks.workload import (

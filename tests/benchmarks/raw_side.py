@@ -16,7 +16,7 @@ from pathlib import Path
 
 from vllm import LLM, RequestOutput, SamplingParams, TokensPrompt
 
-from pipeline.tokens import HFTokenizer
+from pipeline.preparing.tokens import HFTokenizer
 from tests.benchmarks.tap import Tap
 from tests.benchmarks.workload import ENGINE, MAX_TOKENS, MODEL, SYSTEM_PROMPT, Folder
 

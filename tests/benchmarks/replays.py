@@ -14,14 +14,14 @@ from typing import Literal
 import numpy as np
 from scipy.stats import binom
 
-from pipeline.agreement import loss_named
-from pipeline.certify import Promise
-from pipeline.decision import Decision, Terms
-from pipeline.options import accepted
-from pipeline.planner import plan_route
-from pipeline.sample import BoolArray, Labelled, Sample, sample_of
-from pipeline.sampling import Draw
-from pipeline.skipping import skipped
+from pipeline.certification.agreement import loss_named
+from pipeline.certification.certify import Promise
+from pipeline.certification.decision import Decision, Terms
+from pipeline.certification.options import accepted
+from pipeline.certification.planner import plan_route
+from pipeline.certification.sample import BoolArray, Labelled, Sample, sample_of
+from pipeline.certification.skipping import skipped
+from pipeline.routing.sampling import Draw
 
 Kind = Literal["cascade", "cheap alone", "strong alone"]
 

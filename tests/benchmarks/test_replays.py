@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.certify import Promise
-from pipeline.decision import Decision
-from pipeline.planner import plan_route
-from pipeline.skipping import SkipModel
+from pipeline.certification.certify import Promise
+from pipeline.certification.decision import Decision
+from pipeline.certification.planner import plan_route
+from pipeline.certification.skipping import SkipModel
 from tests.benchmarks.replays import (
     Answered,
     Replay,

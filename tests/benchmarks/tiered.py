@@ -22,13 +22,13 @@ from checkpoints.result import ResultRow
 from checkpoints.result_file import decode_rows
 from jobs.demo.documents import Order, write_folder
 from jobs.demo.prompt import SYSTEM
-from jobs.spec_file import load_spec
+from jobs.spec.file import load_spec
 from jobs.wiring import build_job
+from pipeline.certification.sample import Labelled
+from pipeline.preparing.read_shards import ShardPreparer
 from pipeline.progress import Snapshot, State
-from pipeline.read_shards import ShardPreparer
-from pipeline.sample import Labelled
-from pipeline.sampling import SampledDocument
-from pipeline.settle import labelled
+from pipeline.routing.sampling import SampledDocument
+from pipeline.routing.settle import labelled
 from pipeline.status import read_status
 from tests.benchmarks.engine_cpu import EngineCpu
 from tests.benchmarks.sides import SIDE_S, SideFailedError, command

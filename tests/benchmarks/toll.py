@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from jobs.chaos.fleet import Happened, NodeEvent, node_name
-from pipeline.vllm_engine import PART_S
+from pipeline.engines.vllm_engine import PART_S
 from tests.benchmarks.capacity import Span
 from tests.benchmarks.flight import EVERY_S
 from tests.benchmarks.tap import Sample

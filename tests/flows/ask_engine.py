@@ -19,9 +19,9 @@ from typing import Any
 
 from jobs.demo.document import draw_document
 from jobs.demo.prompt import SYSTEM
-from pipeline.engine import Completion, Request
-from pipeline.tokens import HFTokenizer
-from pipeline.vllm_engine import VLLMEngine
+from pipeline.engines.engine import Completion, Request
+from pipeline.engines.vllm_engine import VLLMEngine
+from pipeline.preparing.tokens import HFTokenizer
 from tests.flows.flow import MODELS, ROOT
 from tests.pipeline.engine_builders import all_of, tier
 

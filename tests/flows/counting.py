@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.engine import Engine, FinishReason, Parts, Request
-from pipeline.fake_engine import FakeEngine
-from pipeline.tiers import Tier
-from pipeline.vllm_engine import VLLMEngine
+from pipeline.engines.engine import Engine, FinishReason, Parts, Request
+from pipeline.engines.fake_engine import FakeEngine
+from pipeline.engines.tiers import Tier
+from pipeline.engines.vllm_engine import VLLMEngine
 
 REFUSAL = "refusal"  # a file beside the logs: why no engine starts from now on
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from jobs.exit_codes import exit_of_state
 from jobs.ray_session import ray_session
-from jobs.spec_file import load_spec
+from jobs.spec.file import load_spec
 from jobs.wiring import build_job
-from pipeline.engine import EngineFactory
-from pipeline.listing import list_inputs
+from pipeline.engines.engine import EngineFactory
+from pipeline.intake.listing import list_inputs
 from pipeline.run import execute
 from tests.flows.counting import CountedFactory
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from checkpoints.result import Confidence
-from pipeline.engine import Engine, Request
-from pipeline.fake_engine import FakeEngine
-from pipeline.tiers import Tier
+from pipeline.engines.engine import Engine, Request
+from pipeline.engines.fake_engine import FakeEngine
+from pipeline.engines.tiers import Tier
 from tests.flows.counting import CountedEngine
 from tests.flows.drive import drive
 

@@ -13,10 +13,10 @@ import sys
 import time
 
 from jobs.ray_session import ray_session
-from pipeline.drain import never
-from pipeline.engine import Request
-from pipeline.serving import EngineClient, application_names, deploy, tier_states, undeploy
-from pipeline.starts import Starts
+from pipeline.engines.drain import never
+from pipeline.engines.engine import Request
+from pipeline.engines.serving import EngineClient, application_names, deploy, tier_states, undeploy
+from pipeline.engines.starts import Starts
 from tests.flows.counting import CountedFactory
 from tests.pipeline.engine_builders import tier
 

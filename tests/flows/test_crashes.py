@@ -16,7 +16,7 @@ import pytest
 
 from checkpoints import keys
 from infra.local_cluster import LocalCluster
-from pipeline.tokens import HFTokenizer
+from pipeline.preparing.tokens import HFTokenizer
 from tests.flows.flow import (
     MODELS,
     ROOT,

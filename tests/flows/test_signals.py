@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from checkpoints.result import Confidence
-from pipeline.scoring import auroc, features
+from pipeline.certification.scoring import auroc, features
 from tests.flows.flow import ROOT
 
 pytestmark = pytest.mark.flow

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jobs.spec import JobSpec
-from jobs.spec_file import parse_spec
+from jobs.spec.file import parse_spec
+from jobs.spec.job import JobSpec
 
 JOB = """
 name: invoices

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.spec_errors import SpecError
-from jobs.spec_file import parse_spec
+from jobs.spec.errors import SpecError
+from jobs.spec.file import parse_spec
 
 JOB = """
 name: invoices

@@ -15,10 +15,10 @@ from typer.testing import CliRunner, Result
 
 from jobs.calibrate import calibrate
 from jobs.calibrate_table import Columns, read_table
-from jobs.cli import app
-from pipeline.certificate import read_certificate
-from pipeline.certify import Promise
-from pipeline.route_errors import RouteError
+from jobs.cli.main import app
+from pipeline.certification.certificate import read_certificate
+from pipeline.certification.certify import Promise
+from pipeline.certification.route_errors import RouteError
 
 PROMISE = Promise(within=0.02, confidence=0.95)
 GUIDE = Path(__file__).parents[2] / "docs" / "cascades.md"

@@ -11,9 +11,9 @@ from rich.console import Console
 
 from checkpoints.result import Rework
 from jobs.display import JsonDisplay, LiveDisplay, PlainDisplay, display_for, live_view
-from jobs.interruption_wording import interruption_lines
-from jobs.number_wording import duration, rate, usd
-from jobs.wording import plain_line, summary_lines
+from jobs.wording.interruptions import interruption_lines
+from jobs.wording.numbers import duration, rate, usd
+from jobs.wording.run import plain_line, summary_lines
 from pipeline.interruptions import Interruption, Interruptions
 from pipeline.meter import EngineStarts
 from pipeline.node_watch import NodeWatch

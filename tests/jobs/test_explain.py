@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import jobs
-from jobs.cli import app
+from jobs.cli.main import app
 from jobs.exit_codes import Exit
 
 MODELS = Path(jobs.__file__).parent / "demo" / "models"

@@ -10,9 +10,9 @@ import pytest
 
 import jobs.demo
 from jobs.model_folder import is_path, model_problems
-from jobs.spec_errors import SpecError
-from jobs.spec_file import parse_spec
-from jobs.spec_tiers import EngineSpec, TierSpec
+from jobs.spec.errors import SpecError
+from jobs.spec.file import parse_spec
+from jobs.spec.tiers import EngineSpec, TierSpec
 from jobs.validation import check_job
 
 BUNDLED = Path(jobs.demo.__file__).parent / "models" / "small"

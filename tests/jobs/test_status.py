@@ -14,10 +14,10 @@ from checkpoints.local_store import LocalStore
 from checkpoints.memory_store import MemoryStore
 from checkpoints.run import RunRecord, fingerprint, open_run
 from checkpoints.store import Store
-from jobs.cli_errors import CommandError
+from jobs.cli.errors import CommandError
 from jobs.runs import find_runs
 from jobs.status import STALE, STALE_AFTER_S, UNCHANGED_S, read_status, wait_for_end
-from jobs.wording import run_cells, status_lines
+from jobs.wording.run import run_cells, status_lines
 from pipeline.progress import Snapshot, State
 from pipeline.status import save_status
 

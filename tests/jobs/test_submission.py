@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from jobs.cli_errors import CommandError
+from jobs.cli.errors import CommandError
 from jobs.exit_codes import Exit
-from jobs.spec import JobSpec
-from jobs.spec_file import load_spec, parse_spec
+from jobs.spec.file import load_spec, parse_spec
+from jobs.spec.job import JobSpec
 from jobs.submission import Attach, Start, decide, local_places, submission_id
 from jobs.submit import JobServer, fill_working_folder, follow
 

@@ -13,10 +13,10 @@ from infra.spot import sentinels
 from infra.spot.node_report import Overview
 from infra.spot.settings import OnRebalance, SpotSettings
 from jobs import wiring
-from jobs.spec import JobSpec
-from jobs.spec_file import parse_spec
+from jobs.spec.file import parse_spec
+from jobs.spec.job import JobSpec
 from jobs.wiring import build_job, build_tier, differing_parts, identity_of
-from pipeline.node_groups import NodeGroup
+from pipeline.engines.node_groups import NodeGroup
 from pipeline.node_watch import NodeWatch
 
 JOB = """

@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 from scipy.stats import beta, binom
 
-from pipeline.betting import FloatArray
-from pipeline.certify import Promise, candidate_cuts, certify
+from pipeline.certification.betting import FloatArray
+from pipeline.certification.certify import Promise, candidate_cuts, certify
 
 Kind = Literal["binary", "graded", "small", "paired"]
 KINDS: tuple[Kind, ...] = ("binary", "graded", "small", "paired")

@@ -15,9 +15,9 @@ from checkpoints.result import ResultRow
 from checkpoints.store import Store
 from pipeline.coordinator import Coordinator
 from pipeline.departure import leave_in_time
-from pipeline.dispatch import Send
-from pipeline.engine import EngineDeadError, FinishReason, Parts, Request
-from pipeline.losses import EngineLostError, NoEngineError
+from pipeline.engines.dispatch import Send
+from pipeline.engines.engine import EngineDeadError, FinishReason, Parts, Request
+from pipeline.engines.losses import EngineLostError, NoEngineError
 from pipeline.work import Work
 from tests.pipeline.coordinator_builders import rows_of
 from tests.pipeline.engine_builders import documents

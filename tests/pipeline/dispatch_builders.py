@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Sequence
 
-from pipeline.dispatch import (
+from pipeline.engines.dispatch import (
     Dispatcher,
     DispatchLimits,
     Send,
 )
-from pipeline.engine import Completion, FinishReason, Request
+from pipeline.engines.engine import Completion, FinishReason, Request
 from tests.pipeline.engine_builders import POISON, answer_of
 from tests.pipeline.virtual_loop import run
 

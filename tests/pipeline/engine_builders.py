@@ -10,15 +10,15 @@ from checkpoints.result import Confidence, ResultRow
 from checkpoints.run import RunRecord, fingerprint, open_run
 from checkpoints.store import Store
 from pipeline.documents import Prepared
-from pipeline.engine import Completion, EngineDeadError, FinishReason, Parts, Request
+from pipeline.engines.engine import Completion, EngineDeadError, FinishReason, Parts, Request
+from pipeline.engines.fake_engine import FakeEngine
+from pipeline.engines.losses import EngineLostError
+from pipeline.engines.tiers import EngineProfile, Generation, Placement, Tier
 from pipeline.failures import Failure
-from pipeline.fake_engine import FakeEngine
-from pipeline.losses import EngineLostError
 from pipeline.outputs import FreeText
+from pipeline.preparing.prompts import Prompt
 from pipeline.progress import Counts, ErrorExample, Post
-from pipeline.prompts import Prompt
-from pipeline.route import Route
-from pipeline.tiers import EngineProfile, Generation, Placement, Tier
+from pipeline.routing.route import Route
 from pipeline.work import Work
 
 POISON = 666

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from checkpoints.partial import NOTHING, Partial
-from pipeline.engine import Completion, FinishReason, Parts, Request, handed_back
-from pipeline.losses import EngineLostError
+from pipeline.engines.engine import Completion, FinishReason, Parts, Request, handed_back
+from pipeline.engines.losses import EngineLostError
 
 TOKENS = 8  # of every answer; one per second
 TEXT = "text"

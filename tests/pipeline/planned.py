@@ -6,9 +6,9 @@ from pathlib import Path
 from checkpoints.memory_store import MemoryStore
 from checkpoints.plan import PlanHeader, Shard, read_shards
 from pipeline.documents import Document, InputSource
-from pipeline.listing import list_inputs
-from pipeline.loading import load_documents
-from pipeline.planning import plan_input
+from pipeline.intake.listing import list_inputs
+from pipeline.intake.planning import plan_input
+from pipeline.preparing.loading import load_documents
 
 
 def source_of(*uris: Path | str, **given: object) -> InputSource:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.documents import InputSource, Prepared
-from pipeline.prepare import prepare_shard
-from pipeline.prompts import Prompt
-from pipeline.rules import NO_RULES, Rules
-from pipeline.tokens import Chat, TierTokens
+from pipeline.preparing.prepare import prepare_shard
+from pipeline.preparing.prompts import Prompt
+from pipeline.preparing.tokens import Chat, TierTokens
+from pipeline.routing.rules import NO_RULES, Rules
 from tests.pipeline.planned import plan_of
 
 ASK = Prompt("Be brief.", "Sum up: {{ text }}")

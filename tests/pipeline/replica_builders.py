@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.drain import never
-from pipeline.engine import Completion, Request
-from pipeline.fake_engine import FakeEngine
+from pipeline.engines.drain import never
+from pipeline.engines.engine import Completion, Request
+from pipeline.engines.fake_engine import FakeEngine
+from pipeline.engines.replica import Replica
+from pipeline.engines.stop_order import grace_s
 from pipeline.interruptions import Interruption
-from pipeline.replica import Replica
-from pipeline.stop_order import grace_s
 from tests.pipeline.engine_builders import POISON, tier
 
 TIER = tier(generation=replace(tier().generation, max_tokens=1000))

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from checkpoints.result import Confidence
-from pipeline.certificate import Certificate
-from pipeline.certify import Certification, Promise, TestedCut
-from pipeline.decision import Decision
-from pipeline.route import Route, Trust
-from pipeline.savings import Saving
-from pipeline.scoring import FEATURES, ScoreModel
+from pipeline.certification.certificate import Certificate
+from pipeline.certification.certify import Certification, Promise, TestedCut
+from pipeline.certification.decision import Decision
+from pipeline.certification.savings import Saving
+from pipeline.certification.scoring import FEATURES, ScoreModel
+from pipeline.routing.route import Route, Trust
 
 SURE = Confidence(-0.01, -0.05, -0.02, 0.98, 5)
 UNSURE = Confidence(-2.0, -6.0, -4.0, 0.1, 5)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.certify import Promise
-from pipeline.decision import Terms
-from pipeline.sample import Attempt, Labelled
-from pipeline.scoring import FEATURES
+from pipeline.certification.certify import Promise
+from pipeline.certification.decision import Terms
+from pipeline.certification.sample import Attempt, Labelled
+from pipeline.certification.scoring import FEATURES
 
 TOPIC_HARD, TOPIC_EASY = 17, 4711  # prompt tokens that tell how hard a document is
 

@@ -14,12 +14,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pipeline.engine import Completion, EngineDeadError, Parts, Request
+from pipeline.engines.engine import Completion, EngineDeadError, Parts, Request
+from pipeline.engines.losses import EngineLostError, NoEngineError
+from pipeline.engines.replica import HEALTH_CHECK_S, IS_CLOSED, Replica
+from pipeline.engines.stop_order import grace_s
+from pipeline.engines.tiers import Tier
 from pipeline.interruptions import Interruption
-from pipeline.losses import EngineLostError, NoEngineError
-from pipeline.replica import HEALTH_CHECK_S, IS_CLOSED, Replica
-from pipeline.stop_order import grace_s
-from pipeline.tiers import Tier
 from tests.pipeline.processes import Process, here
 from tests.pipeline.token_engine import CALLER, TokenEngine
 

@@ -14,10 +14,10 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.drain import MARGIN_S
-from pipeline.engine import Completion, FinishReason
+from pipeline.engines.drain import MARGIN_S
+from pipeline.engines.engine import Completion, FinishReason
+from pipeline.engines.replica import DRAIN_CHECK_S
 from pipeline.interruptions import Interruption
-from pipeline.replica import DRAIN_CHECK_S
 from tests.pipeline.coordinator_builders import assert_proven, rows_of
 from tests.pipeline.crew import Crew, Member
 from tests.pipeline.engine_builders import planned_stores, tier, work

@@ -12,10 +12,10 @@ from types import SimpleNamespace
 import pytest
 
 from checkpoints.partial import NOTHING, Partial
-from pipeline.drain import MARGIN_S
-from pipeline.engine import Completion, FinishReason, Request
-from pipeline.tiers import Tier
-from pipeline.vllm_engine import VLLMEngine
+from pipeline.engines.drain import MARGIN_S
+from pipeline.engines.engine import Completion, FinishReason, Request
+from pipeline.engines.tiers import Tier
+from pipeline.engines.vllm_engine import VLLMEngine
 from tests.pipeline.engine_builders import all_of, tier
 from tests.pipeline.virtual_loop import run
 

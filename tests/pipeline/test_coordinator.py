@@ -11,7 +11,7 @@ from checkpoints.keys import result_key
 from checkpoints.result import Receipt
 from checkpoints.result_file import read_footer
 from pipeline.coordinator import Coordinator
-from pipeline.engine import Parts, Request
+from pipeline.engines.engine import Parts, Request
 from pipeline.failures import Code, Failure
 from pipeline.outputs import Label
 from tests.pipeline.coordinator_builders import assert_proven, coordinator, journal_keys, rows_of

@@ -16,7 +16,7 @@ from checkpoints.result import Receipt, ResultRow
 from checkpoints.store import Store
 from pipeline.coordinator import Coordinator
 from pipeline.documents import Prepared
-from pipeline.engine import Parts, Request
+from pipeline.engines.engine import Parts, Request
 from tests.pipeline.coordinator_builders import assert_proven, coordinator, fence_off, rows_of
 from tests.pipeline.engine_builders import (
     FINGERPRINT,

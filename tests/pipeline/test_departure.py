@@ -15,8 +15,8 @@ from checkpoints.partial import NOTHING, Partial
 from pipeline.board import Orders
 from pipeline.dataset import CoordinatorStage
 from pipeline.departure import LOOK_S, is_left_unused, leave_in_time
-from pipeline.drain import MARGIN_S, never
-from pipeline.engine import Parts, Request, handed_back
+from pipeline.engines.drain import MARGIN_S, never
+from pipeline.engines.engine import Parts, Request, handed_back
 from pipeline.progress import Post
 from tests.pipeline.coordinator_builders import assert_proven, coordinator, rows_of
 from tests.pipeline.engine_builders import Fleet, documents, planned_stores, work

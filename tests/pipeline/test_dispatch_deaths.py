@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.dispatch import (
+from pipeline.engines.dispatch import (
     Dispatcher,
     DispatchLimits,
 )
-from pipeline.engine import Completion, EngineDeadError, FinishReason, Parts, Request
+from pipeline.engines.engine import Completion, EngineDeadError, FinishReason, Parts, Request
 from tests.pipeline.dispatch_builders import LIMITS, Deaths, answers, assert_answered, request
 from tests.pipeline.engine_builders import POISON, Fleet
 from tests.pipeline.virtual_loop import run

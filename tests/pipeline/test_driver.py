@@ -17,8 +17,10 @@ from checkpoints.resume import list_results
 from pipeline.board import Board, BoardState
 from pipeline.documents import InputSource
 from pipeline.driver import Driver, EngineStartError
-from pipeline.engine import Engine
-from pipeline.fake_engine import FakeEngine
+from pipeline.engines.engine import Engine
+from pipeline.engines.fake_engine import FakeEngine
+from pipeline.engines.tier_state import TierState
+from pipeline.engines.tiers import Tier
 from pipeline.inbox import Inbox
 from pipeline.interruptions import Interruption
 from pipeline.job import Job, RunLimits
@@ -28,8 +30,6 @@ from pipeline.outputs import FreeText
 from pipeline.progress import Counts, ErrorKind, Snapshot, State
 from pipeline.status import save_status
 from pipeline.stopping import Stop
-from pipeline.tier_state import TierState
-from pipeline.tiers import Tier
 from tests.pipeline.engine_builders import no_store, plan, post, tier
 from tests.pipeline.mortal_store import Life, MortalStore
 

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from checkpoints.partial import NOTHING, Partial
-from pipeline.dispatch import Dispatcher
-from pipeline.drain import MARGIN_S
-from pipeline.engine import Completion, FinishReason, Parts, Request, handed_back
-from pipeline.fake_engine import FakeEngine
+from pipeline.engines.dispatch import Dispatcher
+from pipeline.engines.drain import MARGIN_S
+from pipeline.engines.engine import Completion, FinishReason, Parts, Request, handed_back
+from pipeline.engines.fake_engine import FakeEngine
 from tests.pipeline.dispatch_builders import LIMITS, Deaths, assert_answered, request
 from tests.pipeline.engine_builders import POISON, answer_of
 from tests.pipeline.virtual_loop import run

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.engine import FinishReason
+from pipeline.engines.engine import FinishReason
 from pipeline.failures import Code, Failure
 from pipeline.judge import judge
 from pipeline.outputs import FreeText, Label

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline.engines.tier_state import TierState
+from pipeline.engines.tiers import Tier
 from pipeline.meter import LONGEST_INTERVAL_S, NO_STARTS, EngineStarts, Meter
-from pipeline.tier_state import TierState
-from pipeline.tiers import Tier
 from tests.pipeline.engine_builders import tier
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from pipeline.engine import Completion
+from pipeline.engines.engine import Completion
 from pipeline.failures import Code, Failure
-from pipeline.route import Judgement
+from pipeline.routing.route import Judgement
 from pipeline.rows import Outcome, row_of, step_of
 from tests.pipeline.engine_builders import FINGERPRINT, completion, document, tier, work
 

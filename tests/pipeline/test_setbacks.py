@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from checkpoints.partial import Partial
-from pipeline.dispatch import Dispatcher, Send
-from pipeline.engine import NO_SETBACKS, Completion, Parts, Request
-from pipeline.losses import EngineLostError
+from pipeline.engines.dispatch import Dispatcher, Send
+from pipeline.engines.engine import NO_SETBACKS, Completion, Parts, Request
+from pipeline.engines.losses import EngineLostError
 from tests.pipeline.dispatch_builders import LIMITS, Deaths, request
 from tests.pipeline.market import TOKENS, Lifetime, Market, ended
 from tests.pipeline.virtual_loop import run

@@ -210,8 +210,8 @@ def test_parquet_that_breaks_in_the_middle_gives_a_row_for_every_planned_documen
 def test_a_record_of_more_than_the_limit_is_refused_while_planning(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pipeline import census_records
-    from pipeline.input_errors import InputError
+    from pipeline.intake import census_records
+    from pipeline.intake.input_errors import InputError
 
     monkeypatch.setattr(census_records, "LONGEST_RECORD_BYTES", 1_000_000)
     path = written(tmp_path, name, "text\n" + "x" * 4_000_000)

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from pipeline.language import LANGUAGES, _identifier, language_of
-from pipeline.layout import Layout, layout_of
-from pipeline.patterns import InvalidPatternError, check_pattern, is_found
+from pipeline.routing.language import LANGUAGES, _identifier, language_of
+from pipeline.routing.layout import Layout, layout_of
+from pipeline.routing.patterns import InvalidPatternError, check_pattern, is_found
 
 TEXTS = {
     "en": "The tenant shall pay the rent on the first day of each month, without deduction.",

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.node_groups import MARKET, ZONE, NodeGroup
+from pipeline.engines.node_groups import MARKET, ZONE, NodeGroup
+from pipeline.engines.tier_state import TierState
+from pipeline.engines.tiers import Placement
 from pipeline.progress import State
-from pipeline.tier_state import TierState
-from pipeline.tiers import Placement
 from pipeline.waiting import NO_DOCUMENTS, NO_ROOM_S, Waiting, room_wanted
 from tests.pipeline.engine_builders import tier
 

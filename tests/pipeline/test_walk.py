@@ -12,9 +12,9 @@ from checkpoints.journal import JournalState
 from checkpoints.result import Confidence, ResultRow
 from checkpoints.steps import Audited, Step, audits_of
 from pipeline.documents import Prepared
-from pipeline.engine import Completion, FinishReason, Request
+from pipeline.engines.engine import Completion, FinishReason, Request
 from pipeline.outputs import Label
-from pipeline.route import Reason, Route
+from pipeline.routing.route import Reason, Route
 from pipeline.walk import Walks
 from tests.pipeline.engine_builders import completion, document, tier, work
 from tests.pipeline.route_builders import SURE, UNSURE, cascade

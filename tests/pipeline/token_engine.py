@@ -9,8 +9,15 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 
 from checkpoints.partial import NOTHING, Partial
-from pipeline.drain import Gate
-from pipeline.engine import Completion, EngineDeadError, FinishReason, Parts, Request, handed_back
+from pipeline.engines.drain import Gate
+from pipeline.engines.engine import (
+    Completion,
+    EngineDeadError,
+    FinishReason,
+    Parts,
+    Request,
+    handed_back,
+)
 
 ANSWER = tuple(range(100, 108))
 TOKENS = len(ANSWER)

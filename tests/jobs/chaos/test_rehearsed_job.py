@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jobs.chaos.rehearsed_job import bundled_job, set_aside, users_job, write_rehearsed
-from jobs.spec_file import load_spec
+from jobs.spec.file import load_spec
 from jobs.wiring import build_job, identity_of
 
 USERS = """

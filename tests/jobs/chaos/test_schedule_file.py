@@ -8,7 +8,7 @@ import pytest
 
 from infra.spot.schedule import DRIVER, Moment, Outage
 from jobs.chaos.schedule_file import parse_moment, read_schedule
-from jobs.spec_errors import SpecError
+from jobs.spec.errors import SpecError
 
 
 def written(folder: Path, text: str) -> Path:

@@ -17,18 +17,18 @@ from checkpoints.route_log import keep_decision
 from checkpoints.run import open_run
 from checkpoints.steps import Audited, Tally, added
 from jobs.report.data import Report, read_report
-from pipeline.certificate import Certificate
-from pipeline.certify import Certification, Promise, TestedCut
-from pipeline.decision import Decision
+from pipeline.certification.certificate import Certificate
+from pipeline.certification.certify import Certification, Promise, TestedCut
+from pipeline.certification.decision import Decision
+from pipeline.certification.plan_table import Option
+from pipeline.certification.savings import Saving
+from pipeline.certification.strict_json import plain_value
+from pipeline.engines.tiers import Tier
 from pipeline.interruptions import Interruption, Interruptions
-from pipeline.plan_table import Option
 from pipeline.progress import ErrorKind, Snapshot, State, starting
-from pipeline.route_standing import RouteChange, RouteStanding
-from pipeline.route_terms import Quality
-from pipeline.savings import Saving
+from pipeline.routing.route_standing import RouteChange, RouteStanding
+from pipeline.routing.route_terms import Quality
 from pipeline.status import save_status
-from pipeline.strict_json import plain_value
-from pipeline.tiers import Tier
 from tests.checkpoints.checkpoint_builders import one_slice, planned, run_record
 from tests.pipeline.engine_builders import tier
 

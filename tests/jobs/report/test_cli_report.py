@@ -11,9 +11,9 @@ from typer.testing import CliRunner, Result
 from checkpoints import keys
 from checkpoints.local_store import LocalStore
 from checkpoints.receipts import ReceiptLog
-from jobs.cli import app
+from jobs.cli.main import app
 from jobs.exit_codes import Exit
-from jobs.spec_file import load_spec
+from jobs.spec.file import load_spec
 from tests.checkpoints.checkpoint_builders import (
     one_slice,
     planned,

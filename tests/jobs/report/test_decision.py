@@ -16,10 +16,10 @@ from jobs.report.decision import (
     stored_certificate,
     taken_way,
 )
-from pipeline.decision import Decision
-from pipeline.planner import plan_route
-from pipeline.route_errors import CertificateError
-from pipeline.strict_json import plain_value
+from pipeline.certification.decision import Decision
+from pipeline.certification.planner import plan_route
+from pipeline.certification.route_errors import CertificateError
+from pipeline.certification.strict_json import plain_value
 from tests.jobs.report.report_builders import CUTS, certificate
 from tests.pipeline.sample_builders import Skill, drawn, terms
 

@@ -13,7 +13,7 @@ from checkpoints.memory_store import MemoryStore
 from checkpoints.run import open_run
 from jobs.report.page import page
 from pipeline.progress import ErrorKind, State
-from pipeline.route_standing import RouteChange
+from pipeline.routing.route_standing import RouteChange
 from tests.checkpoints.checkpoint_builders import run_record
 from tests.jobs.report.report_builders import (
     STARTED,

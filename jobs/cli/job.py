@@ -1,0 +1,95 @@
+"""Commands about the job file: init, schema, validate, plan."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jobs.console import AsJson, Debug, JobFile, Out, print_json
+
+
+def init(
+    path: Annotated[Path, typer.Argument(help="The file to write, or a folder.")] = Path(
+        "job.yaml"
+    ),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
+    as_json: AsJson = False,
+    debug: Debug = False,  # noqa: ARG001 - read by ReportingGroup
+) -> None:
+    """Write a commented example job, ready to edit.
+
+    Example: gleaner init invoices/job.yaml
+    """
+    from jobs.example import write_example
+
+    out = Out(as_json=as_json)
+    written = write_example(path, overwrite=force)
+    out.say(f"wrote {written}; edit it, then: gleaner validate {written}")
+    out.result({"path": str(written)})
+
+
+def schema(
+    as_json: AsJson = False,
+    debug: Debug = False,  # noqa: ARG001 - read by ReportingGroup
+) -> None:
+    """Print the JSON Schema of job files: completion and checks in an editor.
+
+    Example: gleaner schema > job.schema.json
+    """
+    import json
+
+    from jobs.example import editor_schema
+
+    if as_json:
+        print_json(editor_schema())
+    else:
+        print(json.dumps(editor_schema(), indent=2))
+
+
+def validate(
+    job: JobFile,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Check the file only, not input, stores and models.")
+    ] = False,
+    as_json: AsJson = False,
+    debug: Debug = False,  # noqa: ARG001 - read by ReportingGroup
+) -> None:
+    """Check a job before anything starts: fields, prompt, schema, input, stores.
+
+    Example: gleaner validate job.yaml
+    """
+    from jobs.spec.file import load_spec
+
+    out = Out(as_json=as_json)
+    spec = load_spec(job)
+    if not offline:
+        from jobs.validation import check_job, check_stores
+
+        check_job(spec)
+        check_stores(spec)
+    out.say(f"{job}: valid; start it with: gleaner run {job}")
+    out.result({"valid": True})
+
+
+def plan(
+    job: JobFile,
+    as_json: AsJson = False,
+    debug: Debug = False,  # noqa: ARG001 - read by ReportingGroup
+) -> None:
+    """Show what a run would do, without a GPU: documents, shards, tokens.
+
+    Example: gleaner plan job.yaml
+    """
+    from jobs.plan_preview import preview_plan
+    from jobs.spec.file import load_spec
+
+    out = Out(as_json=as_json)
+    summary = dataclasses.asdict(preview_plan(load_spec(job)))
+    width = max(len(name) for name in summary)
+    for name, value in summary.items():
+        shown = f"{value:,}" if isinstance(value, int | float) else value
+        out.say(f"{name.replace('_', ' '):<{width}}  {shown}")
+    out.result(summary)

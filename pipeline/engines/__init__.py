@@ -1,0 +1,1 @@
+"""What generates: tiers, engines and their replicas, and how requests reach them."""

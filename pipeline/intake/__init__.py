@@ -1,0 +1,1 @@
+"""From input URIs to planned shards: listing, census, sharding."""

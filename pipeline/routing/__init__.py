@@ -1,0 +1,1 @@
+"""Which tiers a document is asked of: rules, the route of a run, and the watch over it."""
