@@ -18,8 +18,8 @@ from jobs.wiring import build_tier, input_source
 from pipeline.documents import Document, InputSource
 from pipeline.intake.listing import FileTable
 from pipeline.intake.planning import plan_input
+from pipeline.loaders.loading import load_documents
 from pipeline.preparing.fitting import Fitted, fit_documents
-from pipeline.preparing.loading import load_documents
 from pipeline.preparing.prepare import facts_of, wanted_fields
 from pipeline.preparing.read_shards import tokens_of
 from pipeline.routing.rules import Checked, Rules, check, choose

@@ -6,7 +6,7 @@ import os
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from pipeline.intake.reading import scheme_of
+from pipeline.loaders.reading import scheme_of
 
 _SAME = {"s3a": "s3", "s3n": "s3"}  # other names of a scheme
 

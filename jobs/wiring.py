@@ -33,8 +33,8 @@ from pipeline.engines.engine import Engine
 from pipeline.engines.node_groups import NodeGroup
 from pipeline.engines.tiers import EngineProfile, Generation, Placement, Tier
 from pipeline.engines.vllm_engine import VLLMEngine
-from pipeline.intake.reading import scheme_of
 from pipeline.job import Job, RunLimits
+from pipeline.loaders.reading import scheme_of
 from pipeline.node_watch import LookAtNodes, NodeWatch
 from pipeline.outputs import FreeText, JsonObject, Label, OutputFormat
 from pipeline.preparing.prompts import Prompt

@@ -31,7 +31,7 @@ def explain(error: BaseException) -> Explained:
     from checkpoints import errors as stores
     from jobs.spec.errors import SpecError
     from pipeline.certification.route_errors import RouteError, RouteRefusedError
-    from pipeline.intake import input_errors as inputs
+    from pipeline.loaders import input_errors as inputs
 
     match error:
         case CommandError():

@@ -10,7 +10,7 @@ from pipeline.documents import InputSource, id_text
 from pipeline.intake.census_ids import IdTaker
 from pipeline.intake.grains import GRAIN_DOCUMENTS, grain_columns
 from pipeline.intake.listing import InputFile
-from pipeline.intake.reading import opened
+from pipeline.loaders.reading import opened
 from pipeline.loaders.tabular import BROKEN_PARQUET
 
 _ID_BATCH = 10_000

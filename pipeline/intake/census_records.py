@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 from pipeline.documents import InputSource, id_text
 from pipeline.intake.census_ids import IdTaker
 from pipeline.intake.grains import Marks, grain_columns
-from pipeline.intake.input_errors import InputError
 from pipeline.intake.listing import InputFile
-from pipeline.intake.reading import opened, scheme_of
 from pipeline.loaders import tabular
 from pipeline.loaders.borders import (
     BOM,
@@ -24,6 +22,8 @@ from pipeline.loaders.borders import (
     csv_records,
     line_records,
 )
+from pipeline.loaders.input_errors import InputError
+from pipeline.loaders.reading import opened, scheme_of
 
 _LOCAL_CHUNK_BYTES = 1024 * 1024  # stays in the processor's cache
 _REMOTE_CHUNK_BYTES = 8 * 1024 * 1024  # one request each

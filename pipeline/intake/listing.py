@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline.documents import InputSource
-from pipeline.intake.input_errors import InputAccessError, MissingLocationError, NoDocumentsError
-from pipeline.intake.reading import filesystem, local_path, protocols, retried, uri_of, version_of
+from pipeline.loaders.input_errors import InputAccessError, MissingLocationError, NoDocumentsError
+from pipeline.loaders.reading import filesystem, local_path, protocols, retried, uri_of, version_of
 from pipeline.loaders.registry import FORMAT_NAMES, format_of
 
 _GLOB_CHARACTERS = frozenset("*?[")

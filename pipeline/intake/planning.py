@@ -11,10 +11,10 @@ from checkpoints.store import Store
 from pipeline.documents import InputSource
 from pipeline.intake.census import take_census
 from pipeline.intake.grains import grain_bytes_for
-from pipeline.intake.input_errors import NoDocumentsError, UnknownFieldError
 from pipeline.intake.listing import FileTable
 from pipeline.intake.sharding import Sharding, cut_shards, default_target_tokens, locate, slices_of
-from pipeline.preparing.loading import load_documents
+from pipeline.loaders.input_errors import NoDocumentsError, UnknownFieldError
+from pipeline.loaders.loading import load_documents
 
 __all__ = ["check_fields", "field_names", "plan_input"]
 

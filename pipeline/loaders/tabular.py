@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.failures import Code, Failure, failure
-from pipeline.intake.reading import opened, read_range
 from pipeline.loaders.borders import BOM, LONGEST_RECORD_BYTES, csv_records, line_records
+from pipeline.loaders.reading import opened, read_range
 
 _HEAD_BYTES = 64 * 1024
 _COUNT_BYTES = 8 * 1024 * 1024

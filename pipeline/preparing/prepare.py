@@ -4,9 +4,9 @@ from collections.abc import Sequence, Set
 
 from checkpoints.plan import Shard
 from pipeline.documents import InputSource, Prepared, text_or_none
+from pipeline.loaders.loading import load_documents
 from pipeline.loaders.registry import format_of
 from pipeline.preparing.fitting import Fitted, fit_documents
-from pipeline.preparing.loading import load_documents
 from pipeline.preparing.tokens import TierTokens
 from pipeline.routing.facts import Facts
 from pipeline.routing.rules import NO_RULES, Rules, choose

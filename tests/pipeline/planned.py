@@ -8,7 +8,7 @@ from checkpoints.plan import PlanHeader, Shard, read_shards
 from pipeline.documents import Document, InputSource
 from pipeline.intake.listing import list_inputs
 from pipeline.intake.planning import plan_input
-from pipeline.preparing.loading import load_documents
+from pipeline.loaders.loading import load_documents
 
 
 def source_of(*uris: Path | str, **given: object) -> InputSource:

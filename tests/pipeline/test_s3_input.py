@@ -6,15 +6,15 @@ from pathlib import Path
 import boto3
 import pytest
 
-from pipeline.intake.input_errors import (
+from pipeline.intake.listing import list_inputs
+from pipeline.loaders.input_errors import (
     InputAccessError,
     InputChangedError,
     MissingLocationError,
     NoDocumentsError,
 )
-from pipeline.intake.listing import list_inputs
-from pipeline.intake.reading import filesystem
-from pipeline.preparing.loading import load_documents
+from pipeline.loaders.loading import load_documents
+from pipeline.loaders.reading import filesystem
 from tests.infra.s3_servers import CREDENTIALS, ministack_server
 from tests.pipeline.planned import documents_of, failures_of, plan_of, source_of
 

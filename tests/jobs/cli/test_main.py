@@ -25,7 +25,7 @@ from jobs.ray_session import use_token_if_given
 from jobs.spec.file import load_spec
 from jobs.wiring import identity_of
 from pipeline.certification.route_errors import CertificateError, RouteRefusedError
-from pipeline.intake.input_errors import (
+from pipeline.loaders.input_errors import (
     InputAccessError,
     InputChangedError,
     InputUnavailableError,

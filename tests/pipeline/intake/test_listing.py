@@ -4,14 +4,14 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from pipeline.intake.input_errors import (
+from pipeline.intake.listing import input_digest, list_inputs
+from pipeline.loaders.input_errors import (
     InputAccessError,
     InputError,
     MissingLocationError,
     NoDocumentsError,
     UnsupportedSchemeError,
 )
-from pipeline.intake.listing import input_digest, list_inputs
 from tests.pipeline.planned import documents_of, failures_of, source_of
 
 

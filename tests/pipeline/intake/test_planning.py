@@ -7,10 +7,10 @@ import pytest
 
 from checkpoints.memory_store import MemoryStore
 from pipeline.documents import InputSource
-from pipeline.intake.input_errors import UnknownFieldError
 from pipeline.intake.listing import list_inputs
 from pipeline.intake.planning import check_fields, field_names, plan_input
-from pipeline.preparing.loading import load_documents
+from pipeline.loaders.input_errors import UnknownFieldError
+from pipeline.loaders.loading import load_documents
 from tests.pipeline.planned import documents_of, failures_of, plan_of, planned, source_of
 
 

@@ -16,7 +16,7 @@ from pipeline.intake.census import take_census
 from pipeline.intake.grains import GRAIN_DOCUMENTS, Grains, grain_bytes_for
 from pipeline.intake.listing import file_table, list_inputs
 from pipeline.intake.sharding import cut_shards, default_target_tokens, locate, slices_of
-from pipeline.preparing.loading import load_documents
+from pipeline.loaders.loading import load_documents
 from tests.pipeline.planned import documents_of, plan_of, planned, source_of
 
 texts = st.text(alphabet='a é,"\n\r{', max_size=12)
@@ -205,7 +205,7 @@ def test_grains_stay_small_enough_to_balance(tmp_path: Path) -> None:
 def test_a_changed_count_stops_instead_of_giving_other_rows(tmp_path: Path) -> None:
     from dataclasses import replace
 
-    from pipeline.intake.input_errors import InputChangedError
+    from pipeline.loaders.input_errors import InputChangedError
 
     path = tmp_path / "a.jsonl"
     path.write_text('{"text":"a"}\n' * 3)

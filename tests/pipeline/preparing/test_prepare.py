@@ -8,7 +8,7 @@ from reportlab.pdfgen.canvas import Canvas
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
-from pipeline.intake.input_errors import InputChangedError
+from pipeline.loaders.input_errors import InputChangedError
 from pipeline.preparing.prepare import prepare_shard
 from pipeline.preparing.prompts import Prompt
 from pipeline.preparing.tokens import Chat, HFTokenizer, TierTokens, tier_tokens

@@ -211,7 +211,7 @@ def test_a_record_of_more_than_the_limit_is_refused_while_planning(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from pipeline.intake import census_records
-    from pipeline.intake.input_errors import InputError
+    from pipeline.loaders.input_errors import InputError
 
     monkeypatch.setattr(census_records, "LONGEST_RECORD_BYTES", 1_000_000)
     path = written(tmp_path, name, "text\n" + "x" * 4_000_000)

@@ -9,10 +9,10 @@ import tenacity
 from fsspec.implementations.local import LocalFileOpener
 
 from pipeline.documents import InputSource
-from pipeline.intake import reading
-from pipeline.intake.input_errors import InputChangedError, InputError, InputUnavailableError
 from pipeline.intake.listing import list_inputs
-from pipeline.intake.reading import opened, read_range
+from pipeline.loaders import reading
+from pipeline.loaders.input_errors import InputChangedError, InputError, InputUnavailableError
+from pipeline.loaders.reading import opened, read_range
 
 PATIENT = reading.READ_RETRIES
 

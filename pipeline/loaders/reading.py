@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import fsspec
 import tenacity
 
-from pipeline.intake.input_errors import (
+from pipeline.loaders.input_errors import (
     InputAccessError,
     InputChangedError,
     InputUnavailableError,

@@ -18,10 +18,10 @@ from pipeline.documents import (
     record_text,
 )
 from pipeline.failures import Code, Failure, failure
-from pipeline.intake.input_errors import InputChangedError
-from pipeline.intake.reading import read_range, scheme_of
+from pipeline.loaders.input_errors import InputChangedError
 from pipeline.loaders.markup import html_text, plain_text
 from pipeline.loaders.pdf import pdf_text
+from pipeline.loaders.reading import read_range, scheme_of
 from pipeline.loaders.registry import ONE_DOCUMENT, why_unsupported
 from pipeline.loaders.tabular import (
     BROKEN_PARQUET,
