@@ -12,16 +12,15 @@ from dataclasses import asdict
 from types import TracebackType
 from typing import Protocol, Self
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
 from rich.text import Text
 
 from jobs.console import print_json
-from jobs.wording.interruptions import event_line, interruption_lines
-from jobs.wording.numbers import count, duration, rate, usd
-from jobs.wording.route import has_choice, news_lines, route_lines
+from jobs.watch.trail import Trail
+from jobs.watch.view import live_view
+from jobs.wording.interruptions import event_line
+from jobs.wording.route import has_choice, news_lines
 from jobs.wording.run import error_line, plain_line, state_words
 from jobs.wording.watch import warning_lines, watch_lines
 from pipeline.node_watch import NodeWatch
@@ -155,16 +154,17 @@ class JsonDisplay(PlainDisplay):
 class LiveDisplay:
     """A view that renews itself on a terminal; news scroll past above it."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._news = News()
+    def __init__(self, console: Console, now_unix_s: Callable[[], float] = time.time) -> None:
+        self._console, self._now_unix_s = console, now_unix_s
+        self._news, self._trail = News(), Trail()
         self._live = Live(console=console, refresh_per_second=4, transient=False)
 
     def show(self, snapshot: Snapshot) -> None:
         """Renew the view."""
         for line in self._news.lines(snapshot):
             self.say(line)
-        self._live.update(live_view(snapshot))
+        self._trail.note(self._now_unix_s(), snapshot)
+        self._live.update(live_view(snapshot, self._trail))
 
     def say(self, line: str) -> None:
         """Print a line above the view."""
@@ -181,39 +181,6 @@ class LiveDisplay:
         trace: TracebackType | None,
     ) -> None:
         self._live.stop()
-
-
-def live_view(snapshot: Snapshot) -> Group:
-    """The whole picture of a run, for a terminal."""
-    done, total = snapshot.documents_finished, snapshot.documents_total
-    share = f"{100 * done / total:.1f} %" if total else ""
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="dim")
-    grid.add_column()
-    errors = f", {count(snapshot.documents_error)} error" if snapshot.documents_error else ""
-    kept = f", {count(snapshot.documents_restored)} kept" if snapshot.documents_restored else ""
-    rows = {
-        "state": state_words(snapshot),
-        "documents": f"{count(done)} of {count(total)} {share} "
-        f"({count(snapshot.documents_ok)} ok{errors}{kept}), {rate(snapshot.documents_per_s)}",
-        "shards": f"{count(snapshot.shards_done)} of {count(snapshot.shards_total)}",
-        "tokens": f"in {count(snapshot.prompt_tokens)} ({rate(snapshot.prompt_tokens_per_s)}), "
-        f"out {count(snapshot.output_tokens)} ({rate(snapshot.output_tokens_per_s)})",
-        "engines": f"{snapshot.engines_ready} of {snapshot.engines_wanted} ready",
-        "time": f"{duration(snapshot.elapsed_s)} elapsed, {duration(snapshot.eta_s)} left",
-        "cost": f"{usd(snapshot.cost_usd)} so far",
-    }
-    for name, words in rows.items():
-        grid.add_row(name, Text(words))
-    for line in [
-        *route_lines(snapshot),
-        *interruption_lines(snapshot.interruptions),
-        *watch_lines(snapshot.node_watch),
-    ]:
-        name, _, words = line.partition(": ")
-        grid.add_row(name, Text(words))
-    errors_seen = [Text(error_line(error), style="red") for error in snapshot.first_errors]
-    return Group(ProgressBar(total=max(total, 1), completed=done), grid, *errors_seen)
 
 
 def display_for(console: Console, *, as_json: bool) -> Display:

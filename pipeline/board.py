@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -20,11 +20,14 @@ from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from pipeline.engine_log import EngineSign
+from pipeline.engines.engine_work import EngineWork
+from pipeline.fleet import NodeFacts
 from pipeline.interruptions import Interruption
 from pipeline.progress import NO_COUNTS, Counts, ErrorExample, Post
 from pipeline.routing.route import Route
 
 NAMESPACE = "gleaner"
+PACE_S = 60.0  # over so long the pace of an engine is taken
 SILENT_S = 15.0  # a coordinator posts about once a second; after this it counts as gone
 REPORT_S = 2.0
 FORGET_S = 600.0  # an engine that says nothing for so long is no more
@@ -54,6 +57,30 @@ class Orders:
     route: Route | None = None  # a newer one than it follows
 
 
+@dataclass(slots=True)
+class _Seen:
+    """The signs of one engine, as far back as its pace is taken from."""
+
+    node: str
+    tier: str
+    signs: deque[tuple[float, EngineWork]] = field(default_factory=deque)
+
+    @property
+    def last_s(self) -> float:
+        return self.signs[-1][0]
+
+    def note(self, now_s: float, work: EngineWork) -> None:
+        self.signs.append((now_s, work))
+        while len(self.signs) > 2 and self.signs[1][0] <= now_s - PACE_S:
+            self.signs.popleft()
+
+    def sign(self, now_s: float) -> EngineSign:
+        (first_s, first), (last_s, last) = self.signs[0], self.signs[-1]
+        tokens, span_s = last.output_tokens - first.output_tokens, last_s - first_s
+        pace = tokens / span_s if span_s > 0 else 0.0
+        return EngineSign(self.node, self.tier, now_s - last_s, last, pace)
+
+
 class Board:
     """Shared counts of one driver's coordinators."""
 
@@ -64,7 +91,7 @@ class Board:
         self._posts: dict[str, tuple[float, Post]] = {}  # the latest of each coordinator, and when
         self._owners: dict[int, str] = {}  # which coordinator posted a shard
         self._begun_again = 0
-        self._engines: dict[str, tuple[float, str, str]] = {}  # when seen, node, tier
+        self._engines: dict[str, _Seen] = {}
         self._events: dict[str, Interruption] = {}
         self._taken_off: OrderedDict[int, None] = OrderedDict()
         self._orders = Orders()
@@ -95,9 +122,10 @@ class Board:
         self._owners.pop(shard, None)
         self._shards[shard] = counts
 
-    def see_engine(self, engine: str, node: str, tier: str) -> None:
-        """A sign of life of an engine."""
-        self._engines[engine] = (self._now(), node, tier)
+    def see_engine(self, engine: str, node: str, tier: str, work: EngineWork) -> None:
+        """A sign of life of an engine, with what it has done."""
+        seen = self._engines.setdefault(engine, _Seen(node, tier))
+        seen.note(self._now(), work)
 
     def note_interruption(self, event: Interruption) -> None:
         """What an engine under notice has to say; replaces what it said before."""
@@ -131,17 +159,14 @@ class Board:
             coordinators=len(posting),
             unsaved=sum(post.unsaved for post in posting),
             begun_again=self._begun_again,
-            engines={
-                engine: EngineSign(node, tier, self._now() - seen_s)
-                for engine, (seen_s, node, tier) in self._engines.items()
-            },
+            engines={engine: seen.sign(self._now()) for engine, seen in self._engines.items()},
             events=dict(self._events),
         )
 
     def _forget_engines(self) -> None:
         """Those that have been gone for long; the driver has heard of them."""
         oldest_s = self._now() - FORGET_S
-        for engine in [one for one, (seen_s, *_) in self._engines.items() if seen_s < oldest_s]:
+        for engine in [one for one, seen in self._engines.items() if seen.last_s < oldest_s]:
             del self._engines[engine]
             self._events.pop(engine, None)
 
@@ -173,9 +198,31 @@ def start_board(run_id: str) -> Any:
     )
 
 
-def dead_nodes() -> frozenset[str]:
-    """Nodes that have been in this Ray and are gone, by Ray's id."""
-    return frozenset(node["NodeID"] for node in ray.nodes() if not node["Alive"])
+@dataclass(frozen=True, slots=True)
+class Nodes:
+    """Ray's nodes by its ids: those that are gone, and what is known of the others."""
+
+    dead: frozenset[str] = frozenset()
+    alive: Mapping[str, NodeFacts] = field(default_factory=dict)
+
+
+def look_at_nodes() -> Nodes:
+    """Every node that is or has been in this Ray."""
+    found = ray.nodes()
+    return Nodes(
+        dead=frozenset(node["NodeID"] for node in found if not node["Alive"]),
+        alive={node["NodeID"]: _facts(node) for node in found if node["Alive"]},
+    )
+
+
+def _facts(node: Mapping[str, Any]) -> NodeFacts:
+    labels = node.get("Labels", {})
+    return NodeFacts(
+        address=str(node["NodeManagerAddress"]),
+        market=labels.get("ray.io/market-type"),
+        machine=labels.get("ray.io/accelerator-type") or labels.get("gleaner.io/machine"),
+        zone=labels.get("ray.io/availability-zone"),
+    )
 
 
 class BoardLink:
@@ -186,10 +233,10 @@ class BoardLink:
         context = ray.get_runtime_context()
         self.engine, self.node = str(context.get_actor_id()), str(context.get_node_id())
 
-    def is_driver_alive(self) -> bool:
+    def is_driver_alive(self, work: EngineWork) -> bool:
         """Whether the run has a driver on this Ray: its board ends with it. A sign of life too."""
         try:
-            self._board().see_engine.remote(self.engine, self.node, self._tier)
+            self._board().see_engine.remote(self.engine, self.node, self._tier, work)
         except ValueError:
             return False
         return True

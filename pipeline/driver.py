@@ -22,12 +22,14 @@ from checkpoints.plan import PlanHeader
 from checkpoints.receipts import Totals
 from checkpoints.store import Store
 from pipeline.account import Account
-from pipeline.board import BoardState, dead_nodes
+from pipeline.board import BoardState, Nodes, look_at_nodes
 from pipeline.engine_log import EngineLog
 from pipeline.engines.serving import deploy, tier_states
 from pipeline.engines.starts import Starts
 from pipeline.engines.tier_state import TierState
 from pipeline.engines.tiers import Tier
+from pipeline.fleet import fleet_of
+from pipeline.horizon import Horizon
 from pipeline.inbox import Inbox, Report
 from pipeline.job import Job
 from pipeline.lease_keeper import LeaseKeeper
@@ -80,14 +82,13 @@ class Driver:
         self._sampled: list[SampledShard] | None = None  # while the sample is answered
         self._sample_size = 0
         self._meter = Meter(job.tiers, past.cost_usd, past.interruptions.starts)
-        self._pace = Pace()
+        self._pace, self._horizon = Pace(), Horizon()
         self._started_s = self._seen_s = time.monotonic()
         self._on_progress = on_progress
         self._stops = Stops(checkpoint, job.limits, should_stop)
-        self._board_state = BoardState()
+        self._board_state, self._nodes = BoardState(), Nodes()
         self._log = EngineLog(self._past.interruptions)
         self._metrics = Metrics(run_id)
-        self._dead_nodes: frozenset[str] = frozenset()
         self._look_at_nodes, self._node_watch = nobody_looks, UNWATCHED
         self._tiers: dict[str, TierState] = {}
         self._saved_s = self._logged_s = self._counted_s = 0.0
@@ -208,8 +209,8 @@ class Driver:
                 board.hurry.remote()  # again each time, as `stop`
             self._board_state = state = ray.get(board.state.remote())
             if now_s - self._counted_s > NODES_S:
-                self._dead_nodes, self._counted_s = dead_nodes(), now_s
-            self._log.note(state.engines, state.events, self._dead_nodes, time.time())
+                self._nodes, self._counted_s = look_at_nodes(), now_s
+            self._log.note(state.engines, state.events, self._nodes.dead, time.time())
             self._tiers = dict(tier_states(self._run_id, self._engine_tiers, self._starts))
             if any(not tier.is_deployed for tier in self._tiers.values()):
                 job = self._job
@@ -219,7 +220,9 @@ class Driver:
             if now_s - self._seen_s > BLIND_S:
                 raise
         self._meter.note(now_s, self._tiers)
-        self._pace.note(now_s, self._account.committed + self._board_state.open_shards)
+        done = self._account.committed + self._board_state.open_shards
+        self._pace.note(now_s, done)
+        self._horizon.note(now_s, done.finished_now)
         if now_s - self._logged_s > RECEIPTS_S:
             self._account.log()
             self._logged_s = now_s
@@ -259,6 +262,7 @@ class Driver:
         done = self._done()
         documents_per_s, prompt_per_s, output_per_s = self._pace.per_second()
         left = self._header.documents - done.documents
+        board, nodes = self._board_state, self._nodes
         return Snapshot(
             state=state,
             run_id=self._run_id,
@@ -275,6 +279,7 @@ class Driver:
             documents_per_s=documents_per_s,
             elapsed_s=self._past.elapsed_s + time.monotonic() - self._started_s,
             eta_s=left / documents_per_s if documents_per_s > 0 else None,
+            left=self._horizon.left(left),
             cost_usd=self._meter.usd,
             engines_ready=sum(tier.ready for tier in self._tiers.values()),
             engines_wanted=sum(tier.wanted for tier in self._tiers.values()),
@@ -291,4 +296,5 @@ class Driver:
             tiers=done.tiers,
             route=None if self._route_watch is None else self._route_watch.standing(),
             node_watch=self._node_watch,
+            fleet=fleet_of(board.engines, board.events, nodes.alive, nodes.dead),
         )

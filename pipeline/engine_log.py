@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
+from pipeline.engines.engine_work import NO_WORK, EngineWork
 from pipeline.interruptions import (
     EVENTS_KEPT,
     NO_INTERRUPTIONS,
@@ -24,11 +25,13 @@ SIGN_OF_LIFE_S = 60.0  # an engine that loads or compiles is silent for long
 
 @dataclass(frozen=True, slots=True)
 class EngineSign:
-    """An engine's last sign of life."""
+    """An engine's last sign of life, and what it had done by then."""
 
     node: str
     tier: str
     silent_s: float
+    work: EngineWork = NO_WORK
+    output_tokens_per_s: float = 0.0  # between its last signs
 
 
 class EngineLog:

@@ -12,6 +12,8 @@ from enum import StrEnum
 
 from checkpoints.result import NO_REWORK, Rework
 from checkpoints.steps import Tallies, added
+from pipeline.fleet import EngineStanding
+from pipeline.horizon import Left
 from pipeline.interruptions import NO_INTERRUPTIONS, Interruptions
 from pipeline.node_watch import UNWATCHED, NodeWatch
 from pipeline.routing.route_standing import RouteStanding
@@ -144,6 +146,8 @@ class Snapshot:
     tiers: Tallies = field(default_factory=dict)  # where documents could be asked of several
     route: RouteStanding | None = None  # likewise
     node_watch: NodeWatch = UNWATCHED
+    left: Left | None = None  # between which times it will probably be over
+    fleet: tuple[EngineStanding, ...] = ()
 
     @property
     def documents_finished(self) -> int:
@@ -197,7 +201,12 @@ class Pace:
     _points: deque[tuple[float, Counts]] = field(default_factory=deque)
 
     def note(self, now_s: float, generated: Counts) -> None:
-        """Add the cumulative counts of this attempt at `now_s` (any monotonic clock)."""
+        """Add the cumulative counts of this attempt at `now_s` (any monotonic clock).
+
+        The window begins with the first document: engines that start are no pace.
+        """
+        if not generated.finished_now:
+            self._points.clear()
         self._points.append((now_s, generated))
         while len(self._points) > 2 and self._points[1][0] <= now_s - self.window_s:
             self._points.popleft()

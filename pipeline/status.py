@@ -16,6 +16,8 @@ from checkpoints.encoding import parse_object
 from checkpoints.errors import CorruptObjectError
 from checkpoints.steps import tallies_of_fields
 from checkpoints.store import Store
+from pipeline.fleet import EngineStanding
+from pipeline.horizon import Left
 from pipeline.interruptions import NO_INTERRUPTIONS, Interruptions
 from pipeline.node_watch import NodeWatch
 from pipeline.progress import ErrorExample, ErrorKind, Snapshot, State
@@ -70,6 +72,8 @@ def read_status(checkpoint: Store) -> SavedStatus | None:
         tiers = tallies_of_fields(fields.pop("tiers"))
         standing = fields.pop("route")
         node_watch = NodeWatch(**fields.pop("node_watch", {}))
+        left = fields.pop("left", None)
+        fleet = tuple(EngineStanding(**engine) for engine in fields.pop("fleet", ()))
         snapshot = Snapshot(
             state=state,
             first_errors=errors,
@@ -77,6 +81,8 @@ def read_status(checkpoint: Store) -> SavedStatus | None:
             tiers=tiers,
             route=None if standing is None else RouteStanding.of_fields(standing),
             node_watch=node_watch,
+            left=None if left is None else Left(**left),
+            fleet=fleet,
             **fields,
         )
         return SavedStatus(value["saved_unix_s"], snapshot)

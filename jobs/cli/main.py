@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from jobs.cli import calibrate, chaos, explain, job, report, run, state
+from jobs.cli import calibrate, chaos, explain, job, report, run, state, watch
 from jobs.console import ReportingGroup
 
 app = typer.Typer(
@@ -32,6 +32,7 @@ for command in (
     run.run,
     run.submit,
     state.status,
+    watch.watch,
     state.verify,
     state.cancel,
     state.runs,

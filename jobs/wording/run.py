@@ -23,6 +23,17 @@ def state_words(snapshot: Snapshot) -> str:
     return f"{words}: {snapshot.message}" if snapshot.message else words
 
 
+def left_words(snapshot: Snapshot) -> str:
+    """How long it will take yet, and between which times nine times in ten."""
+    words = duration(snapshot.eta_s)
+    if snapshot.left is None or snapshot.eta_s is None:
+        return words
+    low = duration(snapshot.left.low_s)
+    if snapshot.left.high_s is None:
+        return f"{words} ({low} or more)"
+    return f"{words} ({low} to {duration(snapshot.left.high_s)})"
+
+
 def error_line(error: ErrorKind) -> str:
     """One kind of error, with one example where there is one."""
     if error.reason is None:
@@ -47,7 +58,7 @@ def plain_line(snapshot: Snapshot) -> str:
             rate(snapshot.documents_per_s),
             f"tokens in {rate(tokens_in)} out {rate(tokens_out)}",
             f"engines {snapshot.engines_ready}/{snapshot.engines_wanted}",
-            f"left {duration(snapshot.eta_s)}",
+            f"left {left_words(snapshot)}",
         ]
     return " | ".join([*parts, f"elapsed {duration(snapshot.elapsed_s)}", usd(snapshot.cost_usd)])
 
@@ -92,16 +103,20 @@ def status_lines(status: RunStatus, *, now_unix_s: float, job: str) -> list[str]
     else:
         lines.append("state: submitted; its driver has not reported yet")
     if status.is_stale(now_unix_s):
-        silent_s = status.age_s(now_unix_s)
-        silence = "ever" if silent_s is None else f"for {duration(silent_s)}"
-        lines.append(
-            f"stale: no word from the driver {silence}; it is probably gone - "
-            f"gleaner run {job} resumes"
-        )
+        lines.append(stale_line(status, now_unix_s=now_unix_s, job=job))
     elif status.has_cancel_request:
         lines.append("cancel is requested")
     lines.append(f"results: {status.output_uri.rstrip('/')}/results/*.parquet")
     return lines
+
+
+def stale_line(status: RunStatus, *, now_unix_s: float, job: str) -> str:
+    """That nobody seems to work on a run, and the way out."""
+    silent_s = status.age_s(now_unix_s)
+    silence = "ever" if silent_s is None else f"for {duration(silent_s)}"
+    return (
+        f"stale: no word from the driver {silence}; it is probably gone - gleaner run {job} resumes"
+    )
 
 
 RUN_COLUMNS = ("name", "run", "state", "documents", "errors", "cost", "age", "where")

@@ -27,6 +27,7 @@ from pipeline.engines.engine import (
     FinishReason,
     Request,
 )
+from pipeline.engines.engine_work import NO_WORK, EngineWork
 from pipeline.engines.losses import NoEngineError
 from pipeline.engines.stop_order import STOP_S, IsStopped, StopOrder, grace_s
 from pipeline.engines.tiers import Tier
@@ -52,8 +53,8 @@ class DriverLink(Protocol):
         """Ray's id of the node that the replica is on."""
         ...
 
-    def is_driver_alive(self) -> bool:
-        """Whether the run has a driver; it hears that this engine lives."""
+    def is_driver_alive(self, work: EngineWork) -> bool:
+        """Whether the run has a driver; it hears that this engine lives and what it has done."""
         ...
 
     def report(self, event: Interruption) -> None:
@@ -79,6 +80,7 @@ class Replica:
         self._undeploy = undeploy
         self._is_dying = False
         self._calls = 0
+        self._work = NO_WORK
         self._event: Interruption | None = None
         self._returned: set[str] = set()  # requests that were handed back
         self._has_news = False
@@ -103,6 +105,7 @@ class Replica:
         self._note_emptiness()
         try:
             async for part in self._engine.generate(requests):
+                self._work = self._work.plus(part)
                 if self._event is not None:
                     self._event = self._event.noted(self._news_of(part), time.time())
                 yield part
@@ -122,7 +125,7 @@ class Replica:
             self._die()
             raise
         now_s = time.monotonic()
-        if await asyncio.to_thread(self._link.is_driver_alive):
+        if await asyncio.to_thread(self._link.is_driver_alive, self._work):
             self._driven_s = now_s
         elif now_s - self._driven_s > ORPHANED_S:
             await asyncio.to_thread(self._undeploy)

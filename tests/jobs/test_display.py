@@ -10,7 +10,8 @@ import pytest
 from rich.console import Console
 
 from checkpoints.result import Rework
-from jobs.display import JsonDisplay, LiveDisplay, PlainDisplay, display_for, live_view
+from jobs.display import JsonDisplay, LiveDisplay, PlainDisplay, display_for
+from jobs.watch.view import live_view
 from jobs.wording.interruptions import interruption_lines
 from jobs.wording.numbers import duration, rate, usd
 from jobs.wording.run import plain_line, summary_lines

@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.engines.drain import never
 from pipeline.engines.engine import Completion, Request
+from pipeline.engines.engine_work import EngineWork
 from pipeline.engines.fake_engine import FakeEngine
 from pipeline.engines.replica import Replica
 from pipeline.engines.stop_order import grace_s
@@ -41,7 +42,7 @@ class Link:
     def __init__(self) -> None:
         self.reports: list[Interruption] = []
 
-    def is_driver_alive(self) -> bool:
+    def is_driver_alive(self, work: EngineWork) -> bool:
         return True
 
     def report(self, event: Interruption) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from pipeline.engines.engine import Completion, EngineDeadError, Parts, Request
+from pipeline.engines.engine_work import EngineWork
 from pipeline.engines.losses import EngineLostError, NoEngineError
 from pipeline.engines.replica import HEALTH_CHECK_S, IS_CLOSED, Replica
 from pipeline.engines.stop_order import grace_s
@@ -99,7 +100,7 @@ class Hosted:
     def node(self) -> str:
         return self.host.name
 
-    def is_driver_alive(self) -> bool:
+    def is_driver_alive(self, work: EngineWork) -> bool:
         return True
 
     def report(self, event: Interruption) -> None:

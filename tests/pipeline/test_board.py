@@ -2,6 +2,7 @@
 
 from pipeline.board import FORGET_S, SILENT_S, TAKEN_OFF_KEPT, Board, Orders
 from pipeline.engine_log import EngineSign
+from pipeline.engines.engine_work import NO_WORK, EngineWork
 from pipeline.interruptions import Interruption
 from pipeline.progress import Counts, ErrorExample
 from tests.pipeline.engine_builders import post
@@ -90,10 +91,10 @@ def test_an_engine_that_says_nothing_for_long_is_forgotten() -> None:
     clock = Clock()
     board = Board(clock)
     for engine in ("old", "new"):
-        board.see_engine(engine, "node-1", "small")
+        board.see_engine(engine, "node-1", "small", NO_WORK)
         board.note_interruption(Interruption(engine, "node-1", "small", 1.0))
     clock.now_s += FORGET_S - 1
-    board.see_engine("new", "node-1", "small")
+    board.see_engine("new", "node-1", "small", NO_WORK)
     clock.now_s += 2
     state = board.state()
     assert (state.engines.keys(), state.events.keys()) == ({"new"}, {"new"})
@@ -102,10 +103,14 @@ def test_an_engine_that_says_nothing_for_long_is_forgotten() -> None:
 def test_the_latest_word_of_an_engine_counts() -> None:
     clock = Clock()
     board = Board(clock)
-    board.see_engine("e1", "node-1", "small")
+    board.see_engine("e1", "node-1", "small", NO_WORK)
+    clock.now_s += 5
+    board.see_engine("e1", "node-1", "small", EngineWork(3, 100, 20))
     clock.now_s += 3
     board.note_interruption(Interruption("e1", "node-1", "small", noticed_unix_s=1.0))
     board.note_interruption(Interruption("e1", "node-1", "small", 1.0, documents=4))
     state = board.state()
-    assert state.engines == {"e1": EngineSign("node-1", "small", silent_s=3.0)}
+    assert state.engines == {
+        "e1": EngineSign("node-1", "small", 3.0, EngineWork(3, 100, 20), output_tokens_per_s=4.0)
+    }
     assert state.events == {"e1": Interruption("e1", "node-1", "small", 1.0, documents=4)}

@@ -14,7 +14,7 @@ from checkpoints.owner import this_process
 from checkpoints.receipts import Totals, load_totals
 from checkpoints.result import NO_REWORK, Receipt, Rework
 from checkpoints.resume import list_results
-from pipeline.board import Board, BoardState
+from pipeline.board import Board, BoardState, Nodes
 from pipeline.documents import InputSource
 from pipeline.driver import Driver, EngineStartError
 from pipeline.engines.engine import Engine
@@ -249,7 +249,7 @@ def test_a_head_that_goes_is_shown_and_everybody_hurries(monkeypatch: pytest.Mon
     remote = SimpleNamespace(**{one: SimpleNamespace(remote=getattr(board, one)) for one in calls})
     ready = TierState(is_deployed=True, ready=1, wanted=2, problem=None, starting=1)
     monkeypatch.setattr("pipeline.driver.ray.get", lambda value: value)
-    monkeypatch.setattr("pipeline.driver.dead_nodes", frozenset)
+    monkeypatch.setattr("pipeline.driver.look_at_nodes", Nodes)
     monkeypatch.setattr("pipeline.driver.tier_states", lambda *_: {"small": ready})
     goes = NodeWatch(source="aws", nodes=2, head_goes_by_unix_s=60.0)
     looks = iter([NodeWatch(source="aws", nodes=2)])

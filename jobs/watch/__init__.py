@@ -1,0 +1,1 @@
+"""A run followed live: in a terminal, or on a page for the browser."""
