@@ -15,13 +15,13 @@ def example_text() -> str:
     return files("jobs").joinpath("example.yaml").read_text(encoding="utf-8")
 
 
-def write_example(path: Path, *, overwrite: bool) -> Path:
-    """Write the example to `path`, or into that folder; never over a file unless told to."""
+def write_job(text: str, path: Path, *, overwrite: bool) -> Path:
+    """Write a job to `path`, or into that folder; never over a file unless told to."""
     target = path / "job.yaml" if path.is_dir() else path
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         with target.open("w" if overwrite else "x", encoding="utf-8") as file:
-            file.write(example_text())
+            file.write(text)
     except FileExistsError as error:
         raise CommandError(
             f"{target} exists", "choose another path, or overwrite it with --force", Exit.BAD_USAGE

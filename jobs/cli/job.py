@@ -15,18 +15,29 @@ def init(
     path: Annotated[Path, typer.Argument(help="The file to write, or a folder.")] = Path(
         "job.yaml"
     ),
+    recipe: Annotated[
+        str | None, typer.Option(help="A ready job for a common task instead; see --list.")
+    ] = None,
+    show_list: Annotated[bool, typer.Option("--list", help="List the recipes, and end.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
     as_json: AsJson = False,
     debug: Debug = False,  # noqa: ARG001 - read by ReportingGroup
 ) -> None:
-    """Write a commented example job, ready to edit.
+    """Write a job, ready to edit: a commented example of everything, or a recipe for one task.
 
-    Example: gleaner init invoices/job.yaml
+    Example: gleaner init tickets/job.yaml --recipe classify
     """
-    from jobs.example import write_example
+    from jobs.example import example_text, write_job
+    from jobs.recipes.recipe import recipe_named, recipes
 
     out = Out(as_json=as_json)
-    written = write_example(path, overwrite=force)
+    if show_list:
+        for one in recipes():
+            out.say(f"{one.name:<10} {one.purpose}")
+        out.result({"recipes": {one.name: one.purpose for one in recipes()}})
+        return
+    text = example_text() if recipe is None else recipe_named(recipe).text
+    written = write_job(text, path, overwrite=force)
     out.say(f"wrote {written}; edit it, then: gleaner validate {written}")
     out.result({"path": str(written)})
 

@@ -1,0 +1,1 @@
+"""Ready job files for common tasks; `gleaner init --recipe NAME` writes one."""
