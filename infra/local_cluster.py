@@ -172,13 +172,14 @@ class LocalCluster:
         marker = secrets.token_hex(8)
         log = self.folder / f"node-{marker}.log"
         [agent_port] = free_ports(1)  # by itself every node takes the same, and only one gets it
+        worker_ports = worker_ports_of(self._port)
         with log.open("wb") as out:
             process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "ray.scripts.scripts", "start", "--block"),
                     f"--node-ip-address={HOST}",
-                    "--min-worker-port=21000",
-                    "--max-worker-port=21999",
+                    f"--min-worker-port={worker_ports.start}",
+                    f"--max-worker-port={worker_ports[-1]}",
                     f"--dashboard-agent-listen-port={agent_port}",
                     "--disable-usage-stats",
                     *arguments,
@@ -204,6 +205,12 @@ class LocalCluster:
 def _path() -> str:
     """The search path with this Python's folder first, so that jobs find the same `python`."""
     return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+
+
+def worker_ports_of(head_port: int) -> range:
+    """A thousand ports below those that the system gives out; clusters share them rarely."""
+    start = 20_000 + 1_000 * (head_port % 12)
+    return range(start, start + 1_000)
 
 
 def free_ports(count: int) -> list[int]:

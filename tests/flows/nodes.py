@@ -9,7 +9,7 @@ import sys
 from infra.local_cluster import LocalCluster, LocalNode
 from tests.flows.flow import ROOT, processes_named
 
-SOON_S = 90.0
+SOON_S = 180.0
 ENGINE = {"gleaner.io/role": "engine"}
 
 
