@@ -43,6 +43,9 @@ def init(
 
 
 def schema(
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="For people: every field in tables.")
+    ] = False,
     as_json: AsJson = False,
     debug: Debug = False,  # noqa: ARG001 - read by ReportingGroup
 ) -> None:
@@ -53,8 +56,11 @@ def schema(
     import json
 
     from jobs.example import editor_schema
+    from jobs.spec.reference import reference
 
-    if as_json:
+    if markdown:
+        print(reference(editor_schema()), end="")
+    elif as_json:
         print_json(editor_schema())
     else:
         print(json.dumps(editor_schema(), indent=2))
