@@ -4,7 +4,6 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 VENV := .venv
-JOBS := 2
 PY := $(VENV)/bin/python
 # Models are read from disk; nothing here may ask a model hub.
 export HF_HUB_OFFLINE := 1
@@ -36,8 +35,8 @@ check: env ## the gate: lint, format, types, imports
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-test: check ## the gate, then every test, JOBS (2) at a time: most of them wait for Ray most of the time
-	$(PY) -m pytest -n $(JOBS) --dist worksteal
+test: check ## the gate, then every test
+	$(PY) -m pytest
 
 bench: env ## measure against raw vLLM and stock Ray Data; writes build/bench.json
 	$(PY) -m tests.benchmarks.bench

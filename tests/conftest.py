@@ -1,13 +1,17 @@
-"""S3 servers for the session; every test takes a bucket or a prefix of its own."""
+"""S3 servers for the session, a bucket or prefix for each test; properties without time limits."""
 
 import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.infra.s3_servers import CREDENTIALS, make_bucket, ministack_server, moto_server
 
 BUCKET = "contract"
+# How long an example takes says something of the machine, not of the code.
+settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session")

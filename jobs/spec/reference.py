@@ -13,10 +13,10 @@ from typing import Any
 INTRODUCTION = """\
 # The job file
 
-Every field of `job.yaml`, made from the spec by `gleaner schema --markdown`. A field without a default has to be
-given. `${NAME}` and `${NAME:-default}` are environment variables; relative paths start at the job file's folder.
-`gleaner init` writes a commented example, `gleaner validate` checks a file, and `gleaner schema` prints the JSON Schema for
-editors.
+Every field of `job.yaml`, made from the spec by `gleaner schema --markdown`. A field without a
+default has to be given. `${NAME}` and `${NAME:-default}` are environment variables; relative paths
+start at the job file's folder. `gleaner init` writes a commented example, `gleaner validate` checks
+a file, and `gleaner schema` prints the JSON Schema for editors.
 """
 NUMBERS = {
     "minimum": "at least {}",
@@ -82,7 +82,12 @@ def _kind(field: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
     if kind == "object":
         values = field.get("additionalProperties")
         return f"mapping to {_kind(values, definitions)}" if isinstance(values, dict) else "mapping"
-    words = {"string": "text", "integer": "whole number", "boolean": "true or false", "null": "null"}
+    words = {
+        "string": "text",
+        "integer": "whole number",
+        "boolean": "true or false",
+        "null": "null",
+    }
     bounds = [words_of.format(field[key]) for key, words_of in NUMBERS.items() if key in field]
     return ", ".join([words.get(str(kind), "number" if kind == "number" else "any"), *bounds])
 
